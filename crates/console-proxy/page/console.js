@@ -31,12 +31,17 @@ let countdown = 0;
 
 // --- what is seen ---
 
+/** Text from afar in one bounded line. QEMU ends its reasons with a NUL, and control characters could reorder the rest. */
+function foreign(text) {
+  return text.replace(/\p{C}+/gu, " ").trim().slice(0, FOREIGN_TEXT);
+}
+
 function show(state, status, { advice = "", detail = "" } = {}) {
   page.state = state;
   byId("status").textContent = status;
   byId("headline").textContent = status;
   byId("advice").textContent = advice;
-  byId("reason").textContent = detail.slice(0, FOREIGN_TEXT);
+  byId("reason").textContent = foreign(detail);
   document.title = `${guestName} – ${status}`;
 
   const connected = state === "connected";
@@ -87,7 +92,7 @@ async function connect() {
     credentials,
     onConnected,
     onPassword: askPassword,
-    onName: (name) => (byId("guest-name").title = name.slice(0, FOREIGN_TEXT)),
+    onName: (name) => (byId("guest-name").title = foreign(name)),
     onEnd,
   });
 }
@@ -195,7 +200,10 @@ button("fullscreen", async () => {
 });
 button("reconnect", reconnect);
 button("reconnect-now", reconnect);
-button("stop", clearRetry);
+button("stop", () => {
+  clearRetry();
+  byId("panel").focus();
+});
 byId("fullscreen").hidden = !document.fullscreenEnabled;
 document.addEventListener("fullscreenchange", () => {
   const words = document.fullscreenElement ? "Leave full screen" : "Full screen";

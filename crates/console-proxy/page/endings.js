@@ -22,7 +22,7 @@ const ENDINGS = {
   mismatch: ["Unexpected answer", "This page and the guest's console server could not agree. The guest may ask for a kind of sign-in or encryption that browsers cannot do."],
   silent: ["Guest's console is silent", "The connection is there, but the guest's console sends nothing. The guest may be paused or its host overloaded."],
   unopened: ["No connection", "The console server did not answer within 10 seconds. A firewall or a proxy on the way may be holding the connection back."],
-  address: ["Wrong console address", "The address that this page was told to use for consoles is not valid. Tell your administrator to check the setting public_host."],
+  address: ["Wrong console address", "The browser refuses the address that this page was given for consoles. Tell your administrator to check the setting public_host."],
   files: ["Viewer did not load", "The files of the console's viewer could not be loaded. Reload the page; if that does not help, tell your administrator."],
 };
 

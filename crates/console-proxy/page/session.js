@@ -47,8 +47,10 @@ export class Session {
       });
     } catch (error) {
       console.error(error);
+      // Closed at birth means that the browser refused the address, and Chromium tells that by no event of its own.
+      const usable = this.#socket && this.#socket.readyState !== WebSocket.CLOSED;
       // Not at once: the caller does not hold this session yet.
-      queueMicrotask(() => this.#end({ cause: this.#socket ? "mismatch" : "address", reason: "" }));
+      queueMicrotask(() => this.#end({ cause: usable ? "mismatch" : "address", reason: "" }));
     }
   }
 
