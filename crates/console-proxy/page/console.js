@@ -81,7 +81,7 @@ async function connect() {
     client ??= await import(CLIENTS[page.kind]);
   } catch (error) {
     console.error(error);
-    show("failed", ...words({ cause: "files", reason: "" }));
+    onEnd({ cause: "files", reason: "" });
     return;
   }
   session = new Session({
@@ -95,11 +95,6 @@ async function connect() {
     onName: (name) => (byId("guest-name").title = foreign(name)),
     onEnd,
   });
-}
-
-function words(end) {
-  const { status, advice, detail } = describe(end);
-  return [status, { advice, detail }];
 }
 
 function onConnected() {
@@ -117,8 +112,8 @@ function onEnd(end) {
     askPassword(null, { advice: "That was not accepted. Please try again.", detail: end.reason });
     return;
   }
-  const { state, status, advice, detail, transient } = describe(end);
-  show(state, status, { advice, detail });
+  const { state, status, transient, ...text } = describe(end);
+  show(state, status, text);
   if (transient && tries < PAUSES.length) retryIn(PAUSES[tries]);
 }
 
