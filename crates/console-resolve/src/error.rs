@@ -63,7 +63,9 @@ impl ResolveError {
     pub fn fault(&self) -> ResolveFault {
         match self {
             Self::Inventory(InventoryError::UnknownHost { .. })
-            | Self::Lookup { source: LookupError::NoSuchDomain { .. }, .. } => ResolveFault::NotFound,
+            | Self::Lookup { source: LookupError::NoSuchDomain { .. }, .. } => {
+                ResolveFault::NotFound
+            }
             Self::Route { .. } => ResolveFault::NoConsole,
             _ => ResolveFault::Unavailable,
         }
@@ -90,7 +92,9 @@ impl ResolveError {
     /// What an administrator can do about it; empty where nothing is known.
     pub fn remedy(&self) -> String {
         match self {
-            Self::Inventory(_) => "add the host to the configuration: [[hosts]] with this id".into(),
+            Self::Inventory(_) => {
+                "add the host to the configuration: [[hosts]] with this id".into()
+            }
             Self::Lookup { source, .. } => source.remedy().unwrap_or_default().to_owned(),
             Self::Xml { .. } => "see the domain's XML: virsh dumpxml".into(),
             Self::Route { source, .. } => source.remedy().to_owned(),

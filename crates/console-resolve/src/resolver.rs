@@ -75,7 +75,7 @@ async fn look_up(
     uuid: Uuid,
 ) -> Result<Arc<Domain>, ResolveError> {
     let xml = libvirt
-        .domain_xml(&host.libvirt_uri(), uuid)
+        .domain_xml(host.libvirt_uri(), uuid)
         .await
         .map_err(|source| ResolveError::Lookup { host: host.name().to_owned(), source })?;
     let domain = Domain::from_xml(xml.as_bytes()).map_err(|source| ResolveError::Xml {

@@ -1,0 +1,75 @@
+//! One lookup on a worker's thread: the connection opened if need be, the domain asked for.
+
+use tracing::{debug, info};
+use uuid::Uuid;
+use virt::connect::Connect;
+
+use crate::error::{LookupError, shown};
+
+/// A worker's connection to one libvirt.
+pub(crate) struct Connection {
+    uri: String,
+    keepalive: (i32, u32),
+    open: Option<Connect>,
+}
+
+impl Connection {
+    pub(crate) const fn new(uri: String, keepalive: (i32, u32)) -> Self {
+        Self { uri, keepalive, open: None }
+    }
+
+    /// The live XML of a domain. A connection that turns out to be dead is reopened, once.
+    pub(crate) fn domain_xml(&mut self, uuid: Uuid) -> Result<String, LookupError> {
+        let kept = self.open.take().filter(is_alive);
+        let was_kept = kept.is_some();
+        let connection = match kept {
+            Some(kept) => kept,
+            None => self.connect()?,
+        };
+        match xml(&connection, uuid) {
+            Err(error) if was_kept && !is_alive(&connection) => {
+                info!(
+                    uri = shown(&self.uri),
+                    cause = error.message(),
+                    "libvirt's connection died, reopening it"
+                );
+                drop(connection);
+                let connection = self.connect()?;
+                self.answer(connection, uuid)
+            }
+            answer => {
+                self.open = Some(connection);
+                answer.map_err(|error| LookupError::refused(&self.uri, uuid, &error))
+            }
+        }
+    }
+
+    fn answer(&mut self, connection: Connect, uuid: Uuid) -> Result<String, LookupError> {
+        let answer = xml(&connection, uuid);
+        self.open = Some(connection);
+        answer.map_err(|error| LookupError::refused(&self.uri, uuid, &error))
+    }
+
+    fn connect(&self) -> Result<Connect, LookupError> {
+        let connection = Connect::open(Some(&self.uri))
+            .map_err(|error| LookupError::unreachable(&self.uri, &error))?;
+        let (interval, count) = self.keepalive;
+        // Drivers inside the process (test:///) have no keep-alive and need none.
+        if let Err(error) = connection.set_keep_alive(interval, count) {
+            debug!(uri = shown(&self.uri), cause = error.message(), "no keep-alive");
+        }
+        debug!(uri = shown(&self.uri), "connected to libvirt");
+        Ok(connection)
+    }
+}
+
+/// Only the connection's own state is asked; this does not block.
+fn is_alive(connection: &Connect) -> bool {
+    connection.is_alive().unwrap_or(false)
+}
+
+fn xml(connection: &Connect, uuid: Uuid) -> Result<String, virt::error::Error> {
+    let uuid = uuid.hyphenated().to_string();
+    // No flags: the running domain, without passwords.
+    connection.lookup_domain_by_uuid_string(&uuid)?.xml_desc(0)
+}

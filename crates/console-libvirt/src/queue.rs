@@ -1,0 +1,163 @@
+//! One libvirt's requests, and the worker that answers them.
+//!
+//! The worker may hang inside libvirt for as long as it likes. A request that comes later finds it hanging, abandons it (its
+//! connection is closed and its thread ends whenever it comes back) and starts another, up to a bound.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tracing::warn;
+use uuid::Uuid;
+
+use crate::error::{LookupError, shown};
+use crate::lookup::Connection;
+
+/// How many requests may wait for one libvirt; further ones are refused at once.
+pub const MAX_WAITING: usize = 4096;
+
+/// How many threads for one libvirt may hang inside it besides the one at work; with all of them hanging, requests are
+/// refused at once until one comes back.
+pub const MAX_ABANDONED: usize = 3;
+
+/// What came of a request.
+pub(crate) type Answer = Result<Arc<str>, LookupError>;
+
+/// The requests for one libvirt.
+pub(crate) struct Queue {
+    uri: String,
+    keepalive: (i32, u32),
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Request>,
+    /// The number of the worker that answers; others have been abandoned.
+    worker: Option<u64>,
+    workers_so_far: u64,
+    abandoned: usize,
+    /// When the worker went into libvirt.
+    busy_since: Option<Instant>,
+    closed: bool,
+}
+
+struct Request {
+    uuid: Uuid,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl Queue {
+    pub(crate) fn new(uri: String, keepalive: (i32, u32)) -> Arc<Self> {
+        Arc::new(Self { uri, keepalive, state: Mutex::default(), wake: Condvar::new() })
+    }
+
+    /// Enters a request; a worker that has been inside libvirt for `patience` counts as hanging.
+    pub(crate) fn submit(
+        self: &Arc<Self>,
+        uuid: Uuid,
+        patience: Duration,
+    ) -> Result<oneshot::Receiver<Answer>, LookupError> {
+        let mut state = self.lock();
+        if state.waiting.len() >= MAX_WAITING {
+            state.waiting.retain(|request| !request.answer.is_closed());
+            if state.waiting.len() >= MAX_WAITING {
+                return Err(LookupError::Busy { uri: shown(&self.uri) });
+            }
+        }
+        if let Some(silent_for) = state.busy_since.map(|since| since.elapsed())
+            && silent_for >= patience
+        {
+            if state.abandoned >= MAX_ABANDONED {
+                return Err(LookupError::Hanging { uri: shown(&self.uri), silent_for });
+            }
+            warn!(uri = shown(&self.uri), ?silent_for, "libvirt hangs, trying a new connection");
+            state.abandoned += 1;
+            state.busy_since = None;
+            state.worker = None;
+        }
+        if state.worker.is_none() {
+            self.start_worker(&mut state)?;
+        }
+        let (answer, answered) = oneshot::channel();
+        state.waiting.push_back(Request { uuid, answer });
+        self.wake.notify_all();
+        Ok(answered)
+    }
+
+    /// Ends the workers that are not inside libvirt; those that are end when they come back.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.waiting.clear();
+        self.wake.notify_all();
+    }
+
+    fn start_worker(self: &Arc<Self>, state: &mut State) -> Result<(), LookupError> {
+        let number = state.workers_so_far;
+        let queue = self.clone();
+        thread::Builder::new()
+            .name("libvirt-worker".into())
+            .spawn(move || queue.work(number))
+            .map_err(|error| LookupError::NoThread {
+                uri: shown(&self.uri),
+                text: error.to_string(),
+            })?;
+        state.workers_so_far += 1;
+        state.worker = Some(number);
+        Ok(())
+    }
+
+    fn work(&self, number: u64) {
+        let mut connection = Connection::new(self.uri.clone(), self.keepalive);
+        while let Some(request) = self.next_request(number) {
+            let answer = connection.domain_xml(request.uuid).map(Arc::from);
+            self.finish(number, request, answer);
+        }
+    }
+
+    /// The next request that somebody still waits for; `None` when this worker is to end.
+    fn next_request(&self, number: u64) -> Option<Request> {
+        let mut state = self.lock();
+        loop {
+            if state.worker != Some(number) {
+                state.abandoned = state.abandoned.saturating_sub(1);
+                return None;
+            }
+            if state.closed {
+                return None;
+            }
+            match state.waiting.pop_front() {
+                Some(request) if request.answer.is_closed() => {}
+                Some(request) => {
+                    state.busy_since = Some(Instant::now());
+                    return Some(request);
+                }
+                None => state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    fn finish(&self, number: u64, request: Request, answer: Answer) {
+        let mut state = self.lock();
+        if state.worker == Some(number) {
+            state.busy_since = None;
+            // One attempt for all who waited for it: a dead host is not tried once for each of them.
+            if matches!(answer, Err(LookupError::Unreachable { .. })) {
+                for other in state.waiting.drain(..) {
+                    // Who no longer waits needs no answer.
+                    let _ = other.answer.send(answer.clone());
+                }
+            }
+        }
+        drop(state);
+        let _ = request.answer.send(answer);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
