@@ -1,8 +1,14 @@
 //! The test bed itself, without any proxy: libvirtd starts, guests boot and echo, Chromium opens a page, and nothing outlives it.
 
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use harness::bed::Folder;
+use harness::lease::Leashed;
 use harness::rfb::Rfb;
 use harness::{Bed, Browser, Console, Result};
 
@@ -61,7 +67,7 @@ async fn chromium_opens_a_page_takes_keys_and_tells_its_console() -> Result<()> 
 
     let picture = folder.path().join("page.png");
     browser.screenshot(&picture).await?;
-    assert!(std::fs::read(&picture)?.starts_with(b"\x89PNG"));
+    assert!(fs::read(&picture)?.starts_with(b"\x89PNG"));
 
     let failed = browser.wait_for_state("failed", Duration::ZERO).await.unwrap_err().to_string();
     assert!(failed.contains("waited 0 s for the page to be failed"), "{failed}");
@@ -75,4 +81,63 @@ fn changed(vnc: &mut Rfb, before: &[u8]) -> Result<Vec<u8>> {
         let now = vnc.screen()?;
         Ok((now != before).then_some(now))
     })
+}
+
+/// Set in the process that is to be killed.
+const VICTIM: &str = "TESTBED_VICTIM";
+
+/// This test runs itself again in a process of its own, which starts all that a bed has, says where, and is killed.
+#[tokio::test]
+async fn a_killed_process_leaves_nothing_running() -> Result<()> {
+    if env::var_os(VICTIM).is_some() {
+        let bed = Bed::start()?;
+        let _guest = bed.guest("orphan").start()?;
+        let _browser = Browser::start(bed.dir()).await?;
+        let sleeper = Path::new("/bin/sleep");
+        let _child = Leashed::start("sleeper", sleeper, &["600".as_ref()], bed.dir())?;
+        println!("\nSTARTED {}", bed.dir().display());
+        std::io::stdin().read_line(&mut String::new())?;
+        return Ok(());
+    }
+    let mut victim = Command::new(env::current_exe()?)
+        .args(["--exact", "a_killed_process_leaves_nothing_running", "--nocapture"])
+        .env(VICTIM, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let told = BufReader::new(victim.stdout.take().expect("it is piped"));
+    let dir = told
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix("STARTED ").map(PathBuf::from))
+        .expect("the victim starts everything");
+    for name in ["libvirtd", "qemu-system", "chromedriver", "chromium", "sleep"] {
+        assert!(running(&dir).iter().any(|line| line.contains(name)), "no {name} was started");
+    }
+
+    // SIGKILL: the victim can do nothing more.
+    victim.kill()?;
+    victim.wait()?;
+    harness::wait::until("all that it started to end", SOON, || {
+        Ok(running(&dir).is_empty().then_some(()))
+    })?;
+    // Its folder goes with the next bed's.
+    let _next = Folder::new()?;
+    assert!(!dir.exists(), "{} is still there", dir.display());
+    Ok(())
+}
+
+/// The command lines of all processes that name `dir` in their command line or environment.
+fn running(dir: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let read = |file| fs::read(process.path().join(file)).unwrap_or_default();
+        let (line, environment) = (read("cmdline"), read("environ"));
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        let dir = dir.to_string_lossy();
+        if line.contains(&*dir) || String::from_utf8_lossy(&environment).contains(&*dir) {
+            found.push(line);
+        }
+    }
+    found
 }

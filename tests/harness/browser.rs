@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::lease::Caged;
-use crate::libvirtd::tail;
 use crate::{paths, wait};
 
 const SCRIPT: &str = include_str!("browser.sh");
@@ -79,7 +78,7 @@ impl Browser {
             }
             Ok(driver_port(&cage.log()))
         })
-        .with_context(|| format!("its log ends:\n{}", tail(&cage.log())))?;
+        .map_err(|error| wait::with_log(&error, "chromedriver", &cage.log()))?;
 
         let profile = dir.join("profile");
         let mut flags: Vec<String> = FLAGS.iter().map(|&flag| flag.into()).collect();
@@ -92,9 +91,7 @@ impl Browser {
         let client = timeout(READY, connect)
             .await
             .context("waited too long for Chromium's first window")?
-            .with_context(|| {
-                format!("no Chromium; chromedriver's log ends:\n{}", tail(&cage.log()))
-            })?;
+            .map_err(|error| wait::with_log(&error.into(), "chromedriver", &cage.log()))?;
         Ok(Self { client, profile, _cage: cage })
     }
 

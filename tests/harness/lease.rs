@@ -45,9 +45,20 @@ exec 3<&0 </dev/null
 "$@" 3<&- &
 pid=$!
 echo "$pid" >"$PID_FILE.new" && mv "$PID_FILE.new" "$PID_FILE"
-{ read -r _ <&3; kill -TERM "$pid" && sleep 10 && kill -KILL "$pid"; } 2>/dev/null 1>&2 &
+{
+    read -r _ <&3
+    kill -TERM "$pid"
+    tenths=0
+    while kill -0 "$pid" && [ "$tenths" -lt 100 ]; do sleep 0.1; tenths=$((tenths + 1)); done
+    kill -KILL "$pid"
+} 2>/dev/null 1>&2 &
+watch=$!
 exec 3<&-
 wait "$pid"
+status=$?
+# Not to signal, one day, whoever gets the number next.
+kill "$watch"
+exit "$status"
 "#;
 
 /// A script and all that it started, in namespaces of their own. Dropping it ends them all.

@@ -85,11 +85,9 @@ impl Libvirtd {
             }
             Ok((socket.exists() && virsh.answers()).then_some(()))
         });
-        ready.with_context(|| {
-            format!("no libvirtd of our own; its log ends:\n{}", tail(&cage.log()))
-        })?;
+        ready.map_err(|error| wait::with_log(&error, "libvirtd", &cage.log()))?;
+        cage.call("save")?;
         if !known {
-            cage.call("save")?;
             let saved = dir.join("saved");
             wait::until("the cache to be saved", READY, || Ok(saved.exists().then_some(())))?;
             lock.unlock()?;
@@ -171,11 +169,4 @@ fn is_empty(cache: &Path) -> Result<bool> {
         }
     }
     Ok(true)
-}
-
-/// The last lines of a log, for an error.
-pub(crate) fn tail(log: &str) -> String {
-    const LINES: usize = 20;
-    let lines: Vec<&str> = log.lines().collect();
-    lines[lines.len().saturating_sub(LINES)..].join("\n")
 }

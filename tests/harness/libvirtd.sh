@@ -54,7 +54,9 @@ save() {
     mkdir -p "$CACHE"
     for file in cache/qemu/capabilities/*.xml; do
         [ -e "$file" ] || continue
-        cp "$file" "$CACHE/.new.$$" && mv "$CACHE/.new.$$" "$CACHE/${file##*/}"
+        kept=$CACHE/${file##*/}
+        # A new version of QEMU has new answers under the old name. The bed's own name keeps two beds' files apart.
+        cmp -s "$file" "$kept" || { cp "$file" "$CACHE/${BED##*/}.new" && mv "$CACHE/${BED##*/}.new" "$kept"; }
     done
     chown -R "$OWNER" "$CACHE"
     : >"$BED/saved"

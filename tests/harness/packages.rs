@@ -112,6 +112,15 @@ pub fn provide(purpose: Purpose, task: &str, yes: bool) -> Result<bool> {
     Ok(true)
 }
 
+/// Whether something is missing for `purpose`.
+///
+/// # Errors
+///
+/// `dpkg-query` cannot be run.
+pub fn is_missing(purpose: Purpose) -> Result<bool> {
+    Ok(!missing(purpose)?.is_empty())
+}
+
 /// Makes sure that [`as_root`] works: asks for the password of `sudo` once where need be.
 ///
 /// # Errors

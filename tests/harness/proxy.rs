@@ -15,10 +15,10 @@ use rustix::process::{Pid, Signal};
 use uuid::Uuid;
 
 use crate::lease::Leashed;
-use crate::libvirtd::tail;
 use crate::process::Usage;
 use crate::{packages, paths, wait};
 
+const PROGRAM: &str = "webvirtmgr-console";
 /// From start to listening.
 const READY: Duration = Duration::from_secs(20);
 /// From SIGTERM to the end: longer than the proxy lets its sessions drain.
@@ -105,13 +105,13 @@ impl ProxyBuilder {
         args.extend(["-H", &self.address, "-p", &port].map(OsStr::new));
         args.extend(self.args.iter().map(OsStr::new));
         let mut process = Leashed::start(&name, &program, &args, &self.dir)?;
-        let address = wait::until("webvirtmgr-console to listen", READY, || {
+        let address = wait::until("it to listen", READY, || {
             if let Some(status) = process.try_wait()? {
                 bail!("webvirtmgr-console ended at once: {status}");
             }
             Ok(listen_address(&process.log()))
         })
-        .with_context(|| format!("its log ends:\n{}", tail(&process.log())))?;
+        .map_err(|error| wait::with_log(&error, PROGRAM, &process.log()))?;
         Ok(Proxy { process, address })
     }
 }
@@ -166,7 +166,7 @@ impl Proxy {
     pub fn wait_for_log(&self, text: &str, bound: Duration) -> Result<()> {
         let what = format!("webvirtmgr-console to log {text:?}");
         wait::until(&what, bound, || Ok(self.log().contains(text).then_some(())))
-            .with_context(|| format!("its log ends:\n{}", tail(&self.log())))
+            .map_err(|error| wait::with_log(&error, PROGRAM, &self.log()))
     }
 
     /// Sends it a signal.
@@ -206,7 +206,7 @@ pub fn build() -> Result<PathBuf> {
         let output = cargo.output().map_err(|error| format!("cannot run cargo: {error}"))?;
         if !output.status.success() {
             let words = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("webvirtmgr-console does not build:\n{}", tail(&words)));
+            return Err(format!("webvirtmgr-console does not build:\n{}", wait::tail(&words)));
         }
         let profile = if release { "release" } else { "debug" };
         Ok(paths::target().join(profile).join("webvirtmgr-console"))

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, anyhow, bail};
 
 /// Between two questions. Short beside everything that is waited for, long beside the cost of asking.
 pub const PAUSE: Duration = Duration::from_millis(20);
@@ -30,6 +30,23 @@ pub fn until<T>(
         }
         thread::sleep(PAUSE);
     }
+}
+
+/// Lines of a log that [`with_log`] shows.
+const SHOWN: usize = 20;
+
+/// The same failure, followed by the end of the log of `whose`: that is where the cause stands.
+pub fn with_log(error: &Error, whose: &str, log: &str) -> Error {
+    match tail(log).as_str() {
+        "" => anyhow!("{error:#}; {whose} logged nothing"),
+        end => anyhow!("{error:#}\n{whose}'s log ends:\n{end}"),
+    }
+}
+
+/// The last lines of a log.
+pub fn tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(SHOWN)..].join("\n")
 }
 
 #[cfg(test)]

@@ -93,6 +93,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     for (index, step) in steps.iter().enumerate() {
         let name = step.name();
         begin(&format!("[{}/{}] {name} … ", index + 1, steps.len()));
+        if *step == Step::Packages && packages::is_missing(Purpose::Test)? {
+            // What it says takes lines of its own.
+            say("");
+        }
         let start = Instant::now();
         let done = step.run(&runner, options.yes);
         let seconds = start.elapsed().as_secs_f32();
@@ -108,7 +112,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             }
         }
         for line in runner.results() {
-            say(&format!("      {line}"));
+            say(&line);
         }
     }
     let seconds = start.elapsed().as_secs_f32();

@@ -9,8 +9,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 
 use crate::lease::as_root;
-use crate::libvirtd::tail;
-use crate::paths;
+use crate::{paths, wait};
 
 /// Given to each apt-get: another one may be at work; wait for it up to five minutes.
 const LOCK: &str = "DPkg::Lock::Timeout=300";
@@ -45,8 +44,9 @@ impl Apt {
         let mut command = apt_get();
         command.args(["install", "-y", "--no-install-recommends", "--no-remove"]).args(packages);
         let count = packages.len();
-        let what = if count == 1 { "a package" } else { "packages" };
-        self.run(&format!("installing {count} {what} and what they need"), command)
+        let what =
+            if count == 1 { "package and what it needs" } else { "packages and what they need" };
+        self.run(&format!("installing {count} {what}"), command)
     }
 
     /// Downloads packages as files into `dir`, installing nothing.
@@ -55,7 +55,9 @@ impl Apt {
         // As root apt would fetch as the user _apt, who may not write to our folder.
         command.args(["-o", "APT::Sandbox::User="]).arg("download").args(packages);
         command.current_dir(dir);
-        self.run(&format!("downloading {} package files", packages.len()), command)
+        let count = packages.len();
+        let what = if count == 1 { "package" } else { "packages" };
+        self.run(&format!("downloading {count} {what} to unpack"), command)
     }
 
     /// How `package` can be installed without removing or downgrading anything: `name` or `name=version`; `None` if it cannot.
@@ -98,7 +100,7 @@ impl Apt {
             status.success(),
             "{what} failed; the end of {}:\n{}",
             self.log.display(),
-            tail(&String::from_utf8_lossy(&text))
+            wait::tail(&String::from_utf8_lossy(&text))
         );
         Ok(())
     }
