@@ -1,5 +1,7 @@
 //! The relay against a scripted client and a scripted backend, all in memory and in virtual time: a wait passes when nothing else can happen.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -73,7 +75,7 @@ impl Rig {
     }
 
     /// Everything up to the Close frame: the payload and the close code.
-    async fn to_the_end(&mut self) -> (Vec<u8>, u16) {
+    async fn read_to_end(&mut self) -> (Vec<u8>, u16) {
         let mut all = Vec::new();
         loop {
             match timeout(PATIENCE, self.client.next()).await.unwrap() {
@@ -203,7 +205,7 @@ async fn text_and_oversized_messages_close_with_their_codes() {
             let more = Frame::message(vec![0; 600], OpCode::Data(Data::Continue), true);
             let _ = rig.client.send(Message::Frame(more)).await;
         }
-        assert_eq!(rig.to_the_end().await.1, expected);
+        assert_eq!(rig.read_to_end().await.1, expected);
         let mut all = Vec::new();
         timeout(PATIENCE, rig.backend.read_to_end(&mut all)).await.unwrap().unwrap();
         assert!(all.is_empty());

@@ -1,0 +1,207 @@
+//! What each request is answered with.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
+use std::sync::PoisonError;
+
+use bytes::Bytes;
+use console_route::ConsoleKind;
+use console_token::find_token;
+use console_websocket::{is_upgrade_request, upgrade};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use tracing::{debug, info, warn};
+
+use crate::connection::Slot;
+use crate::ending::{Failure, Told, chain, remedy};
+use crate::page;
+use crate::resolve::{Fault, Refusal, Resolve};
+use crate::server::Server;
+use crate::session::{self, PendingSession, look_up};
+
+type Answer = Response<Full<Bytes>>;
+
+/// Answers one request. A valid WebSocket upgrade is accepted on every path and its session left in `slot`.
+pub(crate) async fn answer<R: Resolve>(
+    server: &Server<R>,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    slot: &Slot,
+) -> Answer {
+    if is_upgrade_request(&request) {
+        return websocket(server, request, peer, slot);
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n");
+        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return answer;
+    }
+    let path = request.uri().path();
+    match path {
+        // Load balancers probe it, so it looks nothing up.
+        "/" => text(StatusCode::OK, "webvirtmgr-console is running\n"),
+        "/favicon.ico" => with_status(Response::default(), StatusCode::NO_CONTENT),
+        "/console" => console_page(server, &request, peer).await,
+        _ => match path.strip_prefix("/console/") {
+            Some(file) => console_file(server, file, &request).await,
+            None => text(StatusCode::NOT_FOUND, "there is nothing here\n"),
+        },
+    }
+}
+
+fn websocket<R: Resolve>(
+    server: &Server<R>,
+    mut request: Request<Incoming>,
+    peer: SocketAddr,
+    slot: &Slot,
+) -> Answer {
+    match upgrade(&mut request, &session::limits(&server.settings)) {
+        Ok((answer, socket)) => {
+            let pending = PendingSession { socket, token: token(&request), peer };
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(pending);
+            answer
+        }
+        Err(refused) => {
+            info!(client = %peer, cause = %refused, "a WebSocket upgrade was refused");
+            refused.response()
+        }
+    }
+}
+
+async fn console_page<R: Resolve>(
+    server: &Server<R>,
+    request: &Request<Incoming>,
+    peer: SocketAddr,
+) -> Answer {
+    let token = token(request);
+    let masked = match &token {
+        Ok(Some(token)) => token.to_string(),
+        _ => String::new(),
+    };
+    let failure = match look_up(server, token).await {
+        Ok(target) if target.kind != ConsoleKind::Vnc => Failure::Refused(Refusal {
+            fault: Fault::NoConsole,
+            reason: format!("the guest's console is {}, this page shows VNC only", target.kind),
+            remedy: "use a web panel's own page for it, or give the guest <graphics type='vnc'>"
+                .into(),
+            cause: format!("{} has a {} console", target.guest_name, target.kind).into(),
+        }),
+        Ok(_) if server.novnc.is_none() => {
+            return html(StatusCode::SERVICE_UNAVAILABLE, page::without_client(), "");
+        }
+        Ok(target) => {
+            let public_host = server.settings.public_host.as_ref();
+            let sources = public_host
+                .map(|host| format!(" ws://{0} wss://{0} ws://{0}:* wss://{0}:*", host.host()))
+                .unwrap_or_default();
+            return html(StatusCode::OK, page::console(&target, public_host), &sources);
+        }
+        Err(failure) => failure,
+    };
+    let told = Told::from(&failure);
+    warn!(
+        client = %peer,
+        token = masked,
+        status = told.status().as_u16(),
+        cause = chain(&failure),
+        remedy = remedy(&failure),
+        "the console page failed"
+    );
+    html(told.status(), page::failure(&told), "")
+}
+
+async fn console_file<R: Resolve>(
+    server: &Server<R>,
+    name: &str,
+    request: &Request<Incoming>,
+) -> Answer {
+    let (content_type, content) = match name.strip_prefix("novnc/") {
+        None => match page::file(name) {
+            Some((content_type, content)) => (content_type, Bytes::from_static(content.as_bytes())),
+            None => return text(StatusCode::NOT_FOUND, "there is no such file\n"),
+        },
+        Some(path) => match &server.novnc {
+            None => return text(StatusCode::NOT_FOUND, "noVNC's files are not installed\n"),
+            Some(files) => match files.read(path).await {
+                Some(file) => (file.content_type, file.content),
+                None => {
+                    debug!(path, "noVNC's folder has no such file");
+                    return text(StatusCode::NOT_FOUND, "there is no such file\n");
+                }
+            },
+        },
+    };
+    let tag = entity_tag(&content);
+    // RFC 9110 section 13.1.2; modules are many and small, so asking again is cheap, and an upgrade never mixes two versions.
+    let known = request.headers().get_all(header::IF_NONE_MATCH).iter().any(|value| {
+        value.as_bytes().split(|&byte| byte == b',').any(|one| one.trim_ascii() == tag.as_bytes())
+    });
+    let mut answer = if known {
+        with_status(Response::default(), StatusCode::NOT_MODIFIED)
+    } else {
+        Response::new(Full::new(content))
+    };
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    harden(&mut answer);
+    answer
+}
+
+/// The query's token, or a cookie's.
+fn token<B>(
+    request: &Request<B>,
+) -> Result<Option<console_token::ConsoleToken>, console_token::TokenError> {
+    find_token(request.uri().query(), request.headers().get_all(header::COOKIE))
+}
+
+/// A page of ours; `websockets` are the further sources it may connect to.
+fn html(status: StatusCode, page: Bytes, websockets: &str) -> Answer {
+    let mut answer = with_status(Response::new(Full::new(page)), status);
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    // The page belongs to one token and one moment.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let policy = format!("{PAGE_POLICY}; connect-src 'self'{websockets}");
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    harden(&mut answer);
+    answer
+}
+
+fn text(status: StatusCode, line: &'static str) -> Answer {
+    let mut answer = with_status(Response::new(Full::from(line)), status);
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    harden(&mut answer);
+    answer
+}
+
+fn harden(answer: &mut Answer) {
+    let headers = answer.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // The token stands in the page's address.
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+}
+
+fn with_status(mut answer: Answer, status: StatusCode) -> Answer {
+    *answer.status_mut() = status;
+    answer
+}
+
+/// A strong entity tag over the content (RFC 9110 section 8.8.3).
+fn entity_tag(content: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    format!("\"{:016x}\"", hasher.finish())
+}
+
+/// No inline script or style, nothing from elsewhere; noVNC draws its cursors from data and blob URLs.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";

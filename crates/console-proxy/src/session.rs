@@ -1,0 +1,152 @@
+//! One session: from the upgrade to its closing line.
+
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use console_config::ServerSettings;
+use console_token::{ConsoleToken, TokenError};
+use console_websocket::{ClientEnd, ClientSocket, Limits, PendingSocket, RelayEnd};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, timeout};
+use tracing::{Instrument, Span, debug, field, info, info_span, warn};
+
+use crate::ending::{Failure, Told, chain, remedy};
+use crate::resolve::{Resolve, Target};
+use crate::server::Server;
+
+/// An upgrade that has been accepted; its 101 is on its way.
+pub(crate) struct PendingSession {
+    pub(crate) socket: PendingSocket,
+    pub(crate) token: Result<Option<ConsoleToken>, TokenError>,
+    pub(crate) peer: SocketAddr,
+}
+
+/// The limits of one WebSocket, from the settings.
+pub(crate) fn limits(settings: &ServerSettings) -> Limits {
+    Limits {
+        max_message_size: settings.max_message_size,
+        early_bytes: settings.early_bytes,
+        ping_interval: settings.ping_interval,
+        silence_timeout: settings.client_timeout,
+        close_timeout: settings.close_timeout,
+    }
+}
+
+/// Runs the session to its end.
+pub(crate) async fn run<R: Resolve>(server: &Server<R>, pending: PendingSession) {
+    let span = info_span!(
+        "session",
+        id = server.session_ids.fetch_add(1, Relaxed),
+        client = %pending.peer,
+        token = field::Empty,
+        domain = field::Empty,
+        route = field::Empty,
+    );
+    if let Ok(Some(token)) = &pending.token {
+        span.record("token", field::display(token));
+    }
+    session(server, pending).instrument(span).await;
+}
+
+async fn session<R: Resolve>(server: &Server<R>, pending: PendingSession) {
+    let start = Instant::now();
+    let mut client = match timeout(server.settings.header_timeout, pending.socket.accept()).await {
+        Ok(Ok(client)) => client,
+        Ok(Err(end)) => return debug!(cause = %end, "the client left during the upgrade"),
+        Err(_) => return debug!("the client did not take the upgrade's answer in time"),
+    };
+    // Held to the end of the session.
+    let Ok(_permit) = server.sessions.try_acquire() else {
+        return fail(client, Failure::Busy(server.settings.max_sessions)).await;
+    };
+    let opened = tokio::select! {
+        opened = client.while_connecting(open(server, pending.token)) => opened,
+        () = server.stop.cancelled() => Ok(Err(Failure::Stopping)),
+    };
+    let (target, backend) = match opened {
+        Ok(Ok(opened)) => opened,
+        Ok(Err(failure)) => return fail(client, failure).await,
+        Err(end) => return left_early(client, &end).await,
+    };
+    info!(setup_ms = start.elapsed().as_millis(), kind = %target.kind, "session opened");
+
+    let mut code = 0;
+    let report = client
+        .relay(backend, server.stop.cancelled(), |end| {
+            let told = Told::from(end);
+            code = told.code.as_u16();
+            (told.code, told.reason)
+        })
+        .await;
+    let (to_client, to_backend) = (report.to_client, report.to_backend);
+    let duration_ms = report.duration.as_millis();
+    match &report.end {
+        // Not the client's doing nor an orderly end: somebody should look at the hypervisor.
+        RelayEnd::BackendFailed(_) | RelayEnd::BackendStalled => warn!(
+            code,
+            to_client,
+            to_backend,
+            duration_ms,
+            cause = chain(&report.end),
+            "session closed"
+        ),
+        end => {
+            info!(code, to_client, to_backend, duration_ms, cause = chain(end), "session closed")
+        }
+    }
+}
+
+/// From the token to the open console.
+async fn open<R: Resolve>(
+    server: &Server<R>,
+    token: Result<Option<ConsoleToken>, TokenError>,
+) -> Result<(Target, console_backend::Backend), Failure> {
+    let target = look_up(server, token).await?;
+    let span = Span::current();
+    span.record("domain", &target.guest_name);
+    span.record("route", field::display(&target.route));
+    let backend = console_backend::open(&target.route, server.settings.connect_timeout)
+        .await
+        .map_err(Failure::Open)?;
+    Ok((target, backend))
+}
+
+/// From the token to the target; the page uses it, too.
+pub(crate) async fn look_up<R: Resolve>(
+    server: &Server<R>,
+    token: Result<Option<ConsoleToken>, TokenError>,
+) -> Result<Target, Failure> {
+    let token = token.map_err(Failure::Token)?.ok_or(Failure::NoToken)?;
+    let limit = server.settings.lookup_timeout;
+    match timeout(limit + RESOLVER_FIRST, server.resolver.resolve(token)).await {
+        Ok(resolved) => resolved.map_err(Failure::Refused),
+        Err(_) => Err(Failure::LookupTimedOut(limit)),
+    }
+}
+
+async fn fail<S>(client: ClientSocket<S>, failure: Failure)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let told = Told::from(&failure);
+    warn!(
+        code = told.code.as_u16(),
+        cause = chain(&failure),
+        remedy = remedy(&failure),
+        "session failed"
+    );
+    client.close(told.code, &told.reason).await;
+}
+
+async fn left_early<S>(client: ClientSocket<S>, end: &ClientEnd)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let told = Told::from(end);
+    info!(code = told.code.as_u16(), cause = %end, "session closed before its console was open");
+    client.close(told.code, &told.reason).await;
+}
+
+/// A resolver's own time-out explains more than this one, so it gets a moment to come first.
+const RESOLVER_FIRST: Duration = Duration::from_secs(1);

@@ -1,0 +1,62 @@
+//! What is bounded: sessions, connections, and every wait for a client.
+
+use std::time::Duration;
+
+use console_config::ServerSettings;
+use harness::websocket::{Client, raw_http};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::rig::{Answer, Server, accept, path, quick};
+
+#[tokio::test]
+async fn one_session_too_many_is_told_so() {
+    let (server, backend) =
+        Server::with_backend(ServerSettings { max_sessions: 2, ..quick() }).await;
+    let mut first = Client::open(server.address, &path(), &[]).await.unwrap();
+    let console = accept(&backend).await;
+    let _second = Client::open(server.address, &path(), &[]).await.unwrap();
+    let _other = accept(&backend).await;
+    let mut third = Client::open(server.address, &path(), &[]).await.unwrap();
+    assert_eq!(third.closed().await.unwrap().code, 1013);
+    // A place that is given back can be taken again.
+    drop(console);
+    assert_eq!(first.closed().await.unwrap().code, 1000);
+    loop {
+        let mut again = Client::open(server.address, &path(), &[]).await.unwrap();
+        tokio::select! {
+            _console = accept(&backend) => break,
+            closed = again.closed() => assert_eq!(closed.unwrap().code, 1013),
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn connections_over_the_limit_wait_for_a_place() {
+    let server =
+        Server::start(ServerSettings { max_connections: 1, ..quick() }, Answer::Never).await;
+    let mut holder = TcpStream::connect(server.address).await.unwrap();
+    holder.write_all(b"GET / HT").await.unwrap();
+    // Served as soon as the first one's time is over.
+    let answer =
+        raw_http(server.address, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.unwrap().starts_with("HTTP/1.1 200 "));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_never_finishes_its_request_is_cut_off() {
+    let server = Server::start(quick(), Answer::Never).await;
+    for beginning in ["", "G", "GET / HTTP/1.1\r\nHost: x\r\n", "GET / HTTP/1.1\r\nHost: x\r\n\r\n"]
+    {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(beginning.as_bytes()).await.unwrap();
+        let mut all = Vec::new();
+        // The last one is a complete request: its idle connection is not kept either.
+        let read =
+            tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut all)).await;
+        assert!(read.is_ok(), "after {beginning:?} the connection stayed open");
+    }
+    server.stop().await;
+}

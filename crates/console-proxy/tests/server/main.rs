@@ -1,0 +1,8 @@
+//! The server as a library, over real sockets, with a resolver that answers as told.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
+mod http;
+mod limits;
+mod rig;
+mod sessions;

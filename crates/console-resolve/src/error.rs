@@ -1,0 +1,99 @@
+//! Why a token leads to no console, sorted by whose fault it is.
+
+use std::sync::Arc;
+
+use console_inventory::InventoryError;
+use console_libvirt::LookupError;
+use console_route::RouteError;
+use libvirt_graphics::XmlError;
+
+/// Why a token leads to no console.
+///
+/// The texts are for the log; [`public_reason`](Self::public_reason) is for the person in front of the browser.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResolveError {
+    /// The inventory does not know the host, or cannot be asked.
+    #[error(transparent)]
+    Inventory(InventoryError),
+    /// libvirt on that host does not know the domain, or cannot be asked.
+    #[error("host {host}")]
+    Lookup {
+        /// The host's name.
+        host: String,
+        /// What libvirt said.
+        #[source]
+        source: LookupError,
+    },
+    /// libvirt's XML cannot be understood.
+    #[error("host {host} describes the domain in a way that cannot be read")]
+    Xml {
+        /// The host's name.
+        host: String,
+        /// What is wrong with it.
+        #[source]
+        source: Arc<XmlError>,
+    },
+    /// The domain has no console that can be reached.
+    #[error("domain {domain} on host {host}")]
+    Route {
+        /// The domain's name.
+        domain: String,
+        /// The host's name.
+        host: String,
+        /// What is in the way.
+        #[source]
+        source: RouteError,
+    },
+}
+
+/// Whose fault it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResolveFault {
+    /// The host or the domain does not exist.
+    NotFound,
+    /// The domain has no console that can be reached as it is now.
+    NoConsole,
+    /// The inventory or libvirt does not answer as it should.
+    Unavailable,
+}
+
+impl ResolveError {
+    /// Whose fault it is.
+    pub fn fault(&self) -> ResolveFault {
+        match self {
+            Self::Inventory(InventoryError::UnknownHost { .. })
+            | Self::Lookup { source: LookupError::NoSuchDomain { .. }, .. } => ResolveFault::NotFound,
+            Self::Route { .. } => ResolveFault::NoConsole,
+            _ => ResolveFault::Unavailable,
+        }
+    }
+
+    /// A short text for the person in front of the browser: no host name, no path, none of libvirt's words.
+    pub fn public_reason(&self) -> String {
+        match self {
+            Self::Inventory(InventoryError::UnknownHost { .. }) => {
+                "the console proxy does not know this host".into()
+            }
+            Self::Lookup { source: LookupError::NoSuchDomain { .. }, .. } => {
+                "the hypervisor has no such guest".into()
+            }
+            Self::Lookup { source: LookupError::TimedOut { .. }, .. } => {
+                "the hypervisor did not answer in time".into()
+            }
+            Self::Inventory(_) | Self::Lookup { .. } => "the hypervisor cannot be asked".into(),
+            Self::Xml { .. } => "the hypervisor's answer cannot be understood".into(),
+            Self::Route { source, .. } => source.to_string(),
+        }
+    }
+
+    /// What an administrator can do about it; empty where nothing is known.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Inventory(_) => "add the host to the configuration: [[hosts]] with this id".into(),
+            Self::Lookup { source, .. } => source.remedy().unwrap_or_default().to_owned(),
+            Self::Xml { .. } => "see the domain's XML: virsh dumpxml".into(),
+            Self::Route { source, .. } => source.remedy().to_owned(),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The decision table, every row.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use console_route::{ConsoleKind, HostAccess, RouteError, route};
+use libvirt_graphics::Domain;
+use proptest::prelude::*;
+
+fn domain(id: &str, devices: &str) -> Domain {
+    let xml = format!(
+        "<domain{id}><name>x</name><uuid>0a000000-0000-4000-8000-000000000001</uuid><devices>{devices}</devices></domain>"
+    );
+    Domain::from_xml(xml.as_bytes()).unwrap()
+}
+
+fn decide(access: &HostAccess, devices: &str) -> String {
+    match route(access, &domain(" id='1'", devices), None) {
+        Ok(routed) => format!("{} {}", routed.kind, routed.route),
+        Err(error) => format!("{error:?}"),
+    }
+}
+
+fn remote(hostname: &str) -> HostAccess {
+    HostAccess::Remote { hostname: hostname.into() }
+}
+
+fn vnc(listen: &str) -> String {
+    format!("<graphics type='vnc' port='5901'>{listen}</graphics>")
+}
+
+#[test]
+fn every_row() {
+    let at = |address: &str| vnc(&format!("<listen type='address' address='{address}'/>"));
+    let rows = [
+        // UNIX sockets, in both forms.
+        (vnc("<listen type='socket' socket='/s'/>"), "vnc unix /s", "RemoteSocket { kind: Vnc }"),
+        ("<graphics type='vnc' socket='/s'/>".into(), "vnc unix /s", "RemoteSocket { kind: Vnc }"),
+        ("<graphics type='spice'><listen type='socket' socket='/s'/></graphics>".into(), "spice unix /s", "RemoteSocket { kind: Spice }"),
+        (vnc("<listen type='socket'/>"), "NoSocketPath { kind: Vnc }", "RemoteSocket { kind: Vnc }"),
+        // Loopback.
+        (at("127.0.0.1"), "vnc tcp 127.0.0.1:5901", "RemoteLoopback { kind: Vnc }"),
+        (at("127.1.2.3"), "vnc tcp 127.1.2.3:5901", "RemoteLoopback { kind: Vnc }"),
+        (at("::1"), "vnc tcp [::1]:5901", "RemoteLoopback { kind: Vnc }"),
+        (at("localhost"), "vnc tcp localhost:5901", "RemoteLoopback { kind: Vnc }"),
+        ("<graphics type='vnc' port='5901' listen='127.0.0.1'/>".into(), "vnc tcp 127.0.0.1:5901", "RemoteLoopback { kind: Vnc }"),
+        // Any address.
+        (at("0.0.0.0"), "vnc tcp 127.0.0.1:5901", "vnc tcp hv1:5901"),
+        (at("::"), "vnc tcp [::1]:5901", "vnc tcp hv1:5901"),
+        (vnc("<listen type='address'/>"), "vnc tcp 127.0.0.1:5901", "vnc tcp hv1:5901"),
+        (vnc(""), "vnc tcp 127.0.0.1:5901", "vnc tcp hv1:5901"),
+        // A specific address.
+        (at("192.0.2.7"), "vnc tcp 192.0.2.7:5901", "vnc tcp hv1:5901"),
+        (at("2001:db8::7"), "vnc tcp [2001:db8::7]:5901", "vnc tcp hv1:5901"),
+        (vnc("<listen type='network' network='n' address='192.0.2.7'/>"), "vnc tcp 192.0.2.7:5901", "vnc tcp hv1:5901"),
+        (vnc("<listen type='network' network='n'/>"), "vnc tcp 127.0.0.1:5901", "vnc tcp hv1:5901"),
+        // A child says more than the attribute, and the first child counts.
+        ("<graphics type='vnc' port='5901' listen='192.0.2.9'><listen type='address' address='192.0.2.7'/></graphics>".into(), "vnc tcp 192.0.2.7:5901", "vnc tcp hv1:5901"),
+        (vnc("<listen type='address' address='192.0.2.7'/><listen type='address' address='192.0.2.8'/>"), "vnc tcp 192.0.2.7:5901", "vnc tcp hv1:5901"),
+        // Nothing to reach.
+        (vnc("<listen type='none'/>"), "ListensNowhere { kind: Vnc }", ""),
+        (vnc("<listen type='vsock'/>"), "UnknownListen { kind: Vnc, found: \"vsock\" }", ""),
+        ("<graphics type='vnc' port='-1' autoport='yes'/>".into(), "NoPort { kind: Vnc }", ""),
+        ("<graphics type='vnc'/>".into(), "NoPort { kind: Vnc }", ""),
+        ("<graphics type='spice' tlsPort='5902'/>".into(), "TlsOnly { kind: Spice }", ""),
+        ("<graphics type='spice' port='-1' tlsPort='5902'/>".into(), "TlsOnly { kind: Spice }", ""),
+        ("<graphics type='spice' port='5901' tlsPort='5902'/>".into(), "spice tcp 127.0.0.1:5901", "spice tcp hv1:5901"),
+        (String::new(), "NoGraphics", ""),
+        ("<graphics type='sdl'/><graphics type='egl-headless'/>".into(), "Unsupported { found: \"sdl, egl-headless\" }", ""),
+        // The first that a browser can show.
+        ("<graphics type='sdl'/><graphics type='spice' port='5903'/><graphics type='vnc' port='5904'/>".into(), "spice tcp 127.0.0.1:5903", "spice tcp hv1:5903"),
+    ];
+    for (devices, local, other) in rows {
+        assert_eq!(decide(&HostAccess::Local, &devices), local, "local: {devices}");
+        let other = if other.is_empty() { local } else { other };
+        assert_eq!(decide(&remote("hv1"), &devices), other, "remote: {devices}");
+    }
+}
+
+#[test]
+fn this_machine_over_the_network_is_local() {
+    for hostname in ["localhost", "127.0.0.1", "::1"] {
+        let loopback = vnc("<listen type='address' address='127.0.0.1'/>");
+        assert_eq!(decide(&remote(hostname), &loopback), "vnc tcp 127.0.0.1:5901");
+        assert_eq!(decide(&remote(hostname), &vnc("")), "vnc tcp 127.0.0.1:5901");
+        // A socket's path may be another mount namespace's; only a local connection proves that it is ours.
+        assert_eq!(
+            decide(&remote(hostname), &vnc("<listen type='socket' socket='/s'/>")),
+            "RemoteSocket { kind: Vnc }"
+        );
+    }
+}
+
+#[test]
+fn a_wanted_kind_is_found_or_missed() {
+    let both =
+        domain(" id='1'", "<graphics type='vnc' port='1'/><graphics type='spice' port='2'/>");
+    for (wanted, expected) in [
+        (None, "vnc tcp 127.0.0.1:1"),
+        (Some(ConsoleKind::Vnc), "vnc tcp 127.0.0.1:1"),
+        (Some(ConsoleKind::Spice), "spice tcp 127.0.0.1:2"),
+    ] {
+        let routed = route(&HostAccess::Local, &both, wanted).unwrap();
+        assert_eq!(format!("{} {}", routed.kind, routed.route), expected);
+    }
+    let vnc_only = domain(" id='1'", "<graphics type='vnc' port='1'/>");
+    let missed = route(&HostAccess::Local, &vnc_only, Some(ConsoleKind::Spice));
+    assert_eq!(missed, Err(RouteError::NotThisKind { wanted: ConsoleKind::Spice }));
+}
+
+#[test]
+fn a_domain_that_does_not_run_is_shut_off_whatever_its_devices_say() {
+    let off = domain("", "<graphics type='vnc' port='5901'/>");
+    assert_eq!(route(&HostAccess::Local, &off, None), Err(RouteError::ShutOff));
+}
+
+#[test]
+fn every_error_reads_well() {
+    let kind = ConsoleKind::Vnc;
+    for error in [
+        RouteError::ShutOff,
+        RouteError::NoGraphics,
+        RouteError::Unsupported { found: "sdl".into() },
+        RouteError::NotThisKind { wanted: kind },
+        RouteError::ListensNowhere { kind },
+        RouteError::UnknownListen { kind, found: "vsock".into() },
+        RouteError::NoPort { kind },
+        RouteError::TlsOnly { kind },
+        RouteError::NoSocketPath { kind },
+        RouteError::RemoteSocket { kind },
+        RouteError::RemoteLoopback { kind },
+    ] {
+        let text = error.to_string();
+        assert!(text.starts_with("the guest") && !text.ends_with('.'), "{text}");
+        // Short enough for a WebSocket's close reason.
+        assert!(text.len() <= 123 && !text.contains(['<', '>', '&']), "{text}");
+        assert!(!error.remedy().is_empty());
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_port_is_always_the_xmls(port in 1u16.., listen in "[0-9a-f:.]{0,20}", hostname in "[a-z0-9.:]{0,12}") {
+        let devices = format!("<graphics type='vnc' port='{port}' listen='{listen}'/>");
+        for access in [HostAccess::Local, remote(&hostname)] {
+            if let Ok(routed) = route(&access, &domain(" id='1'", &devices), None) {
+                let ending = format!(":{port}");
+                prop_assert!(routed.route.to_string().ends_with(&ending));
+            }
+        }
+    }
+}
