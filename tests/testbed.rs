@@ -94,7 +94,7 @@ async fn a_killed_process_leaves_nothing_running() -> Result<()> {
         let _guest = bed.guest("orphan").start()?;
         let _browser = Browser::start(bed.dir()).await?;
         let sleeper = Path::new("/bin/sleep");
-        let _child = Leashed::start("sleeper", sleeper, &["600".as_ref()], bed.dir())?;
+        let _child = Leashed::start("sleeper", sleeper, &["600".as_ref()], &[], bed.dir())?;
         println!("\nSTARTED {}", bed.dir().display());
         std::io::stdin().read_line(&mut String::new())?;
         return Ok(());

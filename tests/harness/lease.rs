@@ -9,6 +9,7 @@
 //! exits the kernel kills the rest, daemons that detached themselves included. As process 1 it also reaps at
 //! once, so that nobody waits for a zombie. That needs root: for others it goes through `sudo -n`.
 
+use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write;
@@ -157,20 +158,34 @@ pub struct Leashed {
 }
 
 impl Leashed {
-    /// Runs `program` with its stdout and stderr in `dir/NAME.log`; its own process group keeps Ctrl-C from it.
+    /// Runs `program` with `env` added to the environment, and its stdout and stderr in `dir/NAME.log`; its own process group keeps Ctrl-C from it.
     ///
     /// # Errors
     ///
     /// The shell cannot be run or tells no PID.
-    pub fn start(name: &str, program: &Path, args: &[&OsStr], dir: &Path) -> Result<Self> {
+    pub fn start(
+        name: &str,
+        program: &Path,
+        args: &[&OsStr],
+        env: &[(String, String)],
+        dir: &Path,
+    ) -> Result<Self> {
         let log = dir.join(format!("{name}.log"));
         let pid_file = dir.join(format!("{name}.pid"));
         let _ = fs::remove_file(&pid_file);
         let out = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        let mut shell = Command::new("sh")
+        let mut command = Command::new("sh");
+        for (key, _) in env::vars_os() {
+            // The settings of whoever runs the tests are not the test's.
+            if key == "RUST_LOG" || key.to_string_lossy().starts_with("WS_") {
+                command.env_remove(key);
+            }
+        }
+        let mut shell = command
             .args(["-c", LEASH, name])
             .arg(program)
             .args(args)
+            .envs(env.iter().map(|(key, value)| (key, value)))
             .env("PID_FILE", &pid_file)
             .stdin(Stdio::piped())
             .stdout(out.try_clone()?)

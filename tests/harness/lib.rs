@@ -43,6 +43,7 @@ pub mod proxy;
 pub mod rfb;
 pub mod virsh;
 pub mod wait;
+pub mod websocket;
 
 pub use anyhow::Result;
 pub use bed::Bed;

@@ -35,6 +35,7 @@ pub struct ProxyBuilder {
     address: String,
     port: u16,
     args: Vec<String>,
+    env: Vec<(String, String)>,
 }
 
 impl ProxyBuilder {
@@ -47,6 +48,7 @@ impl ProxyBuilder {
             address: "127.0.0.1".into(),
             port: 0,
             args: Vec::new(),
+            env: Vec::new(),
         }
     }
 
@@ -85,6 +87,13 @@ impl ProxyBuilder {
         self
     }
 
+    /// Adds a variable to the environment, which is otherwise free of `WS_…` and `RUST_LOG`.
+    #[must_use]
+    pub fn env(mut self, key: &str, value: &str) -> Self {
+        self.env.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Builds the program if need be, runs it and waits until it listens.
     ///
     /// # Errors
@@ -104,7 +113,7 @@ impl ProxyBuilder {
         let mut args: Vec<&OsStr> = vec!["--config".as_ref(), config.as_os_str()];
         args.extend(["-H", &self.address, "-p", &port].map(OsStr::new));
         args.extend(self.args.iter().map(OsStr::new));
-        let mut process = Leashed::start(&name, &program, &args, &self.dir)?;
+        let mut process = Leashed::start(&name, &program, &args, &self.env, &self.dir)?;
         let address = wait::until("it to listen", READY, || {
             if let Some(status) = process.try_wait()? {
                 bail!("webvirtmgr-console ended at once: {status}");

@@ -13,7 +13,7 @@ use harness::packages::{self, Emulator, Purpose};
 use harness::proxy::{self, ProxyBuilder};
 use harness::virsh::Virsh;
 use harness::{Browser, Guest, Libvirtd, Proxy, paths};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::say::{say, step};
 
@@ -45,24 +45,55 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // From here on Ctrl-C means: clean up, then end.
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let stage = Stage::set(options.port)?;
+        let mut stop = Stop::watch()?;
+        let port = options.port;
+        let mut set = tokio::task::spawn_blocking(move || Stage::set(port));
+        let stage = tokio::select! {
+            stage = &mut set => stage??,
+            () = stop.asked() => {
+                say("\nStopping when this step has ended; once more stops at once.");
+                tokio::select! {
+                    stage = &mut set => drop(stage),
+                    // The kernel ends what was started: see harness::lease.
+                    () = stop.asked() => std::process::exit(130),
+                }
+                return Ok(ExitCode::FAILURE);
+            }
+        };
         if options.check {
             return tokio::select! {
                 passed = stage.check() => passed,
-                _ = interrupt.recv() => Ok(ExitCode::FAILURE),
-                _ = terminate.recv() => Ok(ExitCode::FAILURE),
+                () = stop.asked() => Ok(ExitCode::FAILURE),
             };
         }
         stage.announce();
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        stop.asked().await;
         say("\nStopping, and cleaning up.");
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// SIGINT (Ctrl-C) and SIGTERM.
+#[derive(Debug)]
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    fn watch() -> Result<Self> {
+        let interrupt = signal(SignalKind::interrupt())?;
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { interrupt, terminate })
+    }
+
+    /// The next of them. Dropping this loses none.
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 /// All that the demo started; dropped in this order.
