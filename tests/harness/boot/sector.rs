@@ -103,9 +103,11 @@ pub fn boot_sector(name: &str) -> Result<[u8; SECTOR], BootError> {
 
 fn program(name: &str) -> Assembler {
     let mut asm = Assembler::new(ORIGIN);
-    start(&mut asm);
     if name.len() <= MAX_LARGE {
+        start(&mut asm, 12);
         large_name(&mut asm);
+    } else {
+        start(&mut asm, 3);
     }
     asm.mov_address(R16::Si, "text").call("show string");
     asm.mov_address(R16::Si, "ready").call("send string");
@@ -115,21 +117,23 @@ fn program(name: &str) -> Assembler {
     routines(&mut asm);
 
     asm.label("text").bytes(b"\r\n  This is the guest \"").bytes(name.as_bytes());
-    asm.bytes(b"\".\r\n\r\n  type something:\r\n\r\n  \0");
+    asm.bytes(b"\".\r\n\r\n\r\n  type something:\r\n\r\n  \0");
     asm.label("ready").bytes(b"ready \0");
     asm.label("name").bytes(name.as_bytes()).bytes(b"\0");
     asm.label("line end").bytes(b"\r\n\0");
     asm
 }
 
-/// Segments and stack; text mode 80x25; the upper 12 lines white on blue.
-fn start(asm: &mut Assembler) {
+/// Segments and stack; text mode 80x25 without a cursor; the upper `lines` white on blue.
+fn start(asm: &mut Assembler, lines: u8) {
     asm.clear(R16::Ax).mov_segment(Seg::Ds, R16::Ax).mov_segment(Seg::Ss, R16::Ax);
     asm.mov(R16::Sp, ORIGIN).forward();
     asm.mov(R16::Ax, 0x0003).int(VIDEO);
-    // Scroll (06h) the window from line 0, column 0 to line 11, column 79 away, leaving the attribute in BH.
+    // Bit 5 of CH hides the cursor: it would blink, and a test could take that for an echo.
+    asm.mov_low(R8::Ah, 1).mov(R16::Cx, 0x2000).int(VIDEO);
+    // Scroll (06h) the window from line 0, column 0 to the last of `lines`, column 79 away, leaving the attribute in BH.
     asm.mov(R16::Ax, 0x0600).mov_low(R8::Bh, 0x1f);
-    asm.clear(R16::Cx).mov(R16::Dx, 0x0b4f).int(VIDEO);
+    asm.clear(R16::Cx).mov(R16::Dx, u16::from_be_bytes([lines - 1, 79])).int(VIDEO);
 }
 
 /// The name in letters of 8x8 blocks, drawn from the BIOS's font line by line.
