@@ -19,8 +19,8 @@ use crate::say::{say, step};
 
 /// The machine's own libvirtd, if one runs.
 const SYSTEM: &str = "qemu:///system";
-/// The guest's name.
-const GUEST: &str = "demo";
+/// The guest's name, and the one for a libvirtd that already has a guest of that name.
+const NAMES: [&str; 2] = ["demo", "webvirtmgr-console-demo"];
 /// For each thing that the check waits for.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What the check types: lower case, so that no Shift is involved.
@@ -51,7 +51,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         let stage = tokio::select! {
             stage = &mut set => stage??,
             () = stop.asked() => {
-                say("\nStopping when this step has ended; once more stops at once.");
+                say("\nStopping once all has started; a second time stops at once.");
                 tokio::select! {
                     stage = &mut set => drop(stage),
                     // The kernel ends what was started: see harness::lease.
@@ -129,8 +129,11 @@ impl Stage {
             (Some(libvirtd), None, dir.join("guests"), virsh)
         };
         let uri = virsh.uri().to_owned();
-        let boot = || GuestBuilder::new(virsh, GUEST, &guests).start();
-        let guest = step(&format!("booting the guest \"{GUEST}\""), boot)?;
+        let is_free = |name: &&str| virsh.run(&["domid", *name]).is_err();
+        let name = NAMES.into_iter().find(is_free).unwrap_or_default();
+        ensure!(!name.is_empty(), "{uri} already has the guests {}", NAMES.join(" and "));
+        let boot = || GuestBuilder::new(virsh, name, &guests).start();
+        let guest = step(&format!("booting the guest \"{name}\""), boot)?;
         let start =
             || ProxyBuilder::new(dir).listen("127.0.0.1", port).host(1, "demo", &uri).start();
         let proxy = step("starting webvirtmgr-console", start)?;
@@ -138,9 +141,10 @@ impl Stage {
     }
 
     fn announce(&self) {
+        let name = self.guest.name();
         let url = self.proxy.page_url(self.guest.uuid());
         say(&format!(
-            "\n  The console of the guest \"{GUEST}\":\n\n    {url}\n\n  Open it in a browser and type. \
+            "\n  The console of the guest \"{name}\":\n\n    {url}\n\n  Open it in a browser and type. \
              Ctrl-C stops and cleans up."
         ));
     }
@@ -168,9 +172,11 @@ impl Stage {
         browser.wait_for_state("connected", PATIENCE).await?;
         say(&format!("PASS  {url} is connected"));
 
-        let name = browser.run("return document.querySelector('#guest-name')?.textContent").await?;
-        ensure!(name == GUEST, "the page's name for the guest is {name}, not {GUEST:?}");
-        say(&format!("PASS  the page names the guest \"{GUEST}\""));
+        let name = self.guest.name();
+        let shown =
+            browser.run("return document.querySelector('#guest-name')?.textContent").await?;
+        ensure!(shown == name, "the page's name for the guest is {shown}, not {name:?}");
+        say(&format!("PASS  the page names the guest \"{name}\""));
 
         // Not before something is drawn: "connected" comes before the first picture.
         browser.wait_for("the first picture", DRAWN, PATIENCE).await?;
