@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use futures_util::{SinkExt, StreamExt};
 use hyper_tungstenite::WebSocketStream;
-use hyper_tungstenite::tungstenite::protocol::Role;
 pub use hyper_tungstenite::tungstenite::Message;
+use hyper_tungstenite::tungstenite::protocol::Role;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -118,7 +118,9 @@ pub async fn raw_http(proxy: SocketAddr, request: &str) -> Result<String> {
     let mut stream = TcpStream::connect(proxy).await?;
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
-    timeout(PATIENCE, stream.read_to_end(&mut answer)).await.context("the server kept it open")??;
+    timeout(PATIENCE, stream.read_to_end(&mut answer))
+        .await
+        .context("the server kept it open")??;
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 

@@ -1,0 +1,60 @@
+//! Developer commands, run as `cargo xtask COMMAND`.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use harness::packages::{self, Purpose};
+
+mod demo;
+mod say;
+mod suite;
+mod tools;
+
+use say::say;
+
+/// Developer commands of webvirtmgr-console.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Boot a guest, start the proxy and print the URL of the guest's console
+    Demo(demo::Options),
+    /// Run the tests: all of them, or the steps named
+    Test(suite::Options),
+    /// Install the Debian packages that demo and test need
+    Setup {
+        /// Do not ask before installing
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            say(&format!("\nFAILED  {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Test(options) => suite::run(&options),
+        Command::Setup { yes } => {
+            let new = packages::provide(Purpose::Test, "cargo xtask setup", yes)?;
+            say(if new { "All packages are there now." } else { "All packages are there." });
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The real `webvirtmgr-console`, built by cargo and run with a configuration of the test's.
+
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal};
+use uuid::Uuid;
+
+use crate::lease::Leashed;
+use crate::process::Usage;
+use crate::{packages, paths, wait};
+
+const PROGRAM: &str = "webvirtmgr-console";
+/// From start to listening.
+const READY: Duration = Duration::from_secs(20);
+/// From SIGTERM to the end: longer than the proxy lets its sessions drain.
+const STOP: Duration = Duration::from_secs(20);
+/// What the proxy's log says when it listens, before the address.
+const LISTENING: &str = "listening on ";
+
+/// A proxy in the making.
+#[derive(Clone, Debug)]
+pub struct ProxyBuilder {
+    dir: PathBuf,
+    settings: String,
+    hosts: String,
+    address: String,
+    port: u16,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+}
+
+impl ProxyBuilder {
+    /// A proxy on 127.0.0.1, the port chosen by the kernel, with no hosts; its files go to `dir`.
+    pub fn new(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_path_buf(),
+            settings: String::new(),
+            hosts: String::new(),
+            address: "127.0.0.1".into(),
+            port: 0,
+            args: Vec::new(),
+            env: Vec::new(),
+        }
+    }
+
+    /// Adds a host whose libvirtd is at `uri`.
+    #[must_use]
+    pub fn host(mut self, id: u64, name: &str, uri: &str) -> Self {
+        let (name, uri) = (quoted(name), quoted(uri));
+        // Writing to a string cannot fail.
+        let _ = write!(
+            self.hosts,
+            "\n[[hosts]]\nid = {id}\nname = {name}\nconnection = \"socket\"\nuri = {uri}\n"
+        );
+        self
+    }
+
+    /// Adds a line to the configuration, in front of the hosts: `max_sessions = 3`, for instance.
+    #[must_use]
+    pub fn setting(mut self, line: &str) -> Self {
+        self.settings.push_str(line);
+        self.settings.push('\n');
+        self
+    }
+
+    /// Listens on this address and port; 0 lets the kernel choose.
+    #[must_use]
+    pub fn listen(mut self, address: &str, port: u16) -> Self {
+        self.address = address.to_owned();
+        self.port = port;
+        self
+    }
+
+    /// Adds an argument to the command line: `-v`, for instance.
+    #[must_use]
+    pub fn arg(mut self, arg: &str) -> Self {
+        self.args.push(arg.to_owned());
+        self
+    }
+
+    /// Adds a variable to the environment, which is otherwise free of `WS_…` and `RUST_LOG`.
+    #[must_use]
+    pub fn env(mut self, key: &str, value: &str) -> Self {
+        self.env.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Builds the program if need be, runs it and waits until it listens.
+    ///
+    /// # Errors
+    ///
+    /// It does not build, ends, or does not listen in time; the error has the end of its log.
+    pub fn start(self) -> Result<Proxy> {
+        static NUMBER: AtomicU32 = AtomicU32::new(1);
+        let program = build()?;
+        let name = format!("proxy-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let config = self.dir.join(format!("{name}.toml"));
+        let web_root = packages::novnc()?;
+        let web_root = quoted(&web_root.to_string_lossy());
+        let text = format!("web_root = {web_root}\n{}{}", self.settings, self.hosts);
+        fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
+
+        let port = self.port.to_string();
+        let mut args: Vec<&OsStr> = vec!["--config".as_ref(), config.as_os_str()];
+        args.extend(["-H", &self.address, "-p", &port].map(OsStr::new));
+        args.extend(self.args.iter().map(OsStr::new));
+        let mut process = Leashed::start(&name, &program, &args, &self.env, &self.dir)?;
+        let address = wait::until("it to listen", READY, || {
+            if let Some(status) = process.try_wait()? {
+                bail!("webvirtmgr-console ended at once: {status}");
+            }
+            Ok(listen_address(&process.log()))
+        })
+        .map_err(|error| wait::with_log(&error, PROGRAM, &process.log()))?;
+        Ok(Proxy { process, address })
+    }
+}
+
+/// A running proxy. Dropping it sends SIGTERM and waits; a proxy that does not end is killed.
+#[derive(Debug)]
+pub struct Proxy {
+    process: Leashed,
+    address: SocketAddr,
+}
+
+impl Proxy {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The console page of a guest of host 1.
+    pub fn page_url(&self, domain: Uuid) -> String {
+        format!("http://{}/console?token=1-{domain}", self.address)
+    }
+
+    /// A WebSocket to the console of a guest of host 1.
+    pub fn websocket_url(&self, domain: Uuid) -> String {
+        format!("ws://{}/?token=1-{domain}", self.address)
+    }
+
+    /// Its PID.
+    pub fn pid(&self) -> Pid {
+        self.process.pid()
+    }
+
+    /// What it holds now.
+    ///
+    /// # Errors
+    ///
+    /// It has ended.
+    pub fn usage(&self) -> Result<Usage> {
+        Usage::of(self.pid())
+    }
+
+    /// All that it logged so far.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Waits until its log has `text`.
+    ///
+    /// # Errors
+    ///
+    /// It has not within `bound`; the error has the end of the log.
+    pub fn wait_for_log(&self, text: &str, bound: Duration) -> Result<()> {
+        let what = format!("webvirtmgr-console to log {text:?}");
+        wait::until(&what, bound, || Ok(self.log().contains(text).then_some(())))
+            .map_err(|error| wait::with_log(&error, PROGRAM, &self.log()))
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    ///
+    /// It has ended.
+    pub fn signal(&mut self, signal: Signal) -> Result<()> {
+        self.process.signal(signal)
+    }
+
+    /// Sends SIGTERM and waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// It did not end and was killed.
+    pub fn stop(&mut self) -> Result<ExitStatus> {
+        self.process.stop(STOP)
+    }
+}
+
+/// Builds the program, once in a process, in the profile that this code was built in; returns where it is.
+///
+/// # Errors
+///
+/// It does not build; the error has cargo's words.
+pub fn build() -> Result<PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let release = !cfg!(debug_assertions);
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.current_dir(paths::workspace());
+        cargo.args(["build", "--quiet", "--package", "webvirtmgr-console"]);
+        if release {
+            cargo.arg("--release");
+        }
+        let output = cargo.output().map_err(|error| format!("cannot run cargo: {error}"))?;
+        if !output.status.success() {
+            let words = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("webvirtmgr-console does not build:\n{}", wait::tail(&words)));
+        }
+        let profile = if release { "release" } else { "debug" };
+        Ok(paths::target().join(profile).join("webvirtmgr-console"))
+    });
+    built.clone().map_err(anyhow::Error::msg)
+}
+
+/// The address in the first line of the log that has one.
+fn listen_address(log: &str) -> Option<SocketAddr> {
+    let (_, rest) = log.split_once(LISTENING)?;
+    // Not before the line is whole: half a port is a port, too.
+    let (line, _) = rest.split_once('\n')?;
+    line.split(|c: char| c.is_whitespace() || c == ',').next()?.parse().ok()
+}
+
+/// A TOML basic string.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_listen_line_is_read_only_when_it_is_whole() {
+        assert_eq!(listen_address("INFO listening on 127.0.0.1:60"), None);
+        let whole = listen_address("x\nINFO listening on 127.0.0.1:6080 web_root=/x\n");
+        assert_eq!(whole, Some("127.0.0.1:6080".parse().unwrap()));
+        assert_eq!(listen_address("listening on [::1]:1\n"), Some("[::1]:1".parse().unwrap()));
+    }
+}
