@@ -77,6 +77,11 @@ impl Bed {
         &self.libvirtd
     }
 
+    /// The libvirtd, to pause or restart it.
+    pub fn libvirtd_mut(&mut self) -> &mut Libvirtd {
+        &mut self.libvirtd
+    }
+
     /// The bed's folder; a test may put files into it.
     pub fn dir(&self) -> &Path {
         self.folder.path()

@@ -95,6 +95,41 @@ impl Libvirtd {
         Ok(Self { cage, virsh, ports, dir: dir.to_path_buf() })
     }
 
+    /// Stops the daemon's process (SIGSTOP): it accepts connections and answers nothing, as a daemon that hangs.
+    ///
+    /// # Errors
+    ///
+    /// It has ended.
+    pub fn pause(&mut self) -> Result<()> {
+        self.cage.call("pause")?;
+        let paused = self.dir.join("paused");
+        wait::until("libvirtd to be paused", READY, || Ok(paused.exists().then_some(())))
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    ///
+    /// It has ended.
+    pub fn resume(&mut self) -> Result<()> {
+        self.cage.call("resume")?;
+        let paused = self.dir.join("paused");
+        wait::until("libvirtd to go on", READY, || Ok((!paused.exists()).then_some(())))
+    }
+
+    /// Ends the daemon and starts it again; its guests go on meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer again in time.
+    pub fn restart(&mut self) -> Result<()> {
+        let ended = self.dir.join("ended-once");
+        let _ = fs::remove_file(&ended);
+        self.cage.call("restart")?;
+        wait::until("libvirtd to end", READY, || Ok(ended.exists().then_some(())))?;
+        wait::until("libvirtd to answer", READY, || Ok(self.virsh.answers().then_some(())))
+    }
+
     /// The URI by which any process on this machine reaches it.
     pub fn uri(&self) -> &str {
         self.virsh.uri()

@@ -46,8 +46,24 @@ prepare() {
 
 work() {
     export PATH="${FIRST_PATH:+$FIRST_PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    libvirtd
+    while libvirtd && [ -e restarting ]; do mv restarting ended-once; done
 }
+
+# The daemon's PID in this cage.
+daemon() {
+    for comm in /proc/[0-9]*/comm; do
+        [ "$(cat "$comm" 2>/dev/null)" = libvirtd ] || continue
+        comm=${comm%/comm}
+        echo "${comm#/proc/}"
+        return
+    done
+}
+
+# Makes it hang: it keeps its sockets and answers nothing.
+pause() { kill -STOP "$(daemon)" && : >paused; }
+resume() { kill -CONT "$(daemon)" && rm paused; }
+# Guests go on meanwhile.
+restart() { : >restarting && kill -TERM "$(daemon)"; }
 
 # Keeps what libvirtd found out about QEMU for the next bed: whole files only.
 save() {

@@ -1,0 +1,106 @@
+//! Each failure after the 101: its close code and reason for the person, its cause and remedy for the log.
+
+use harness::websocket::{Client, Message};
+use harness::{Bed, Console, Listen, Node, Result};
+use tokio::net::TcpListener;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_failure_of_a_real_hypervisor_has_its_code() -> Result<()> {
+    let bed = Bed::start()?;
+    let off = bed.guest("off").define()?;
+    let bare = bed.guest("bare").no_console().start()?;
+    let deaf = Console::Vnc { listen: Listen::None, password: None, websocket: false };
+    let deaf = bed.guest("deaf").console(deaf).start()?;
+    let proxy =
+        bed.proxy().host(2, "gone", "qemu+unix:///system?socket=/nonexistent/sock").start()?;
+    let unknown = uuid::Uuid::from_u128(7);
+    let table = [
+        (format!("/?token=1-{}", off.uuid()), 4409, "the guest is shut off", "virsh start"),
+        (
+            format!("/?token=1-{}", bare.uuid()),
+            4409,
+            "the guest has no graphics device",
+            "<graphics",
+        ),
+        (
+            format!("/?token=1-{}", deaf.uuid()),
+            4409,
+            "the guest's vnc console listens nowhere (listen type none)",
+            "<listen",
+        ),
+        (format!("/?token=1-{unknown}"), 4404, "the hypervisor has no such guest", "virsh list"),
+        (
+            format!("/?token=3-{unknown}"),
+            4404,
+            "the console proxy does not know this host",
+            "[[hosts]]",
+        ),
+        (format!("/?token=2-{unknown}"), 4503, "the hypervisor cannot be asked", "start libvirtd"),
+        (
+            "/?token=1-x".to_owned(),
+            4400,
+            "malformed console token: the domain uuid has 1 characters, expected 36",
+            "<host id>-<domain uuid>",
+        ),
+        ("/".to_owned(), 4400, "no console token: open the console from the web panel", "cookie"),
+    ];
+    for (path, code, reason, remedy) in table {
+        let mut client = Client::open(proxy.address(), &path, &[]).await?;
+        let closed = client.closed().await?;
+        assert_eq!((closed.code, closed.reason.as_str()), (code, reason), "{path}");
+        let log = proxy.log();
+        let line = log.lines().rfind(|line| line.contains("session failed")).unwrap_or_default();
+        assert!(line.contains(remedy) && line.contains("cause="), "{path}: {line}");
+    }
+    // libvirt's own words are in the log, and in no reason.
+    assert!(
+        proxy.log().contains("Failed to connect socket to '/nonexistent/sock'"),
+        "{}",
+        proxy.log()
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_console_that_refuses_resets_or_takes_too_long_has_its_code() -> Result<()> {
+    let folder = harness::bed::Folder::new()?;
+    let closed_port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    let backend = TcpListener::bind("127.0.0.1:0").await?;
+    let mut node = Node::new(folder.path());
+    let (refuses, answers) = (node.vnc_at(closed_port), node.vnc_at(backend.local_addr()?));
+    let proxy = harness::ProxyBuilder::new(folder.path())
+        .host(1, "node", &node.uri()?)
+        .setting("max_sessions = 1")
+        .start()?;
+
+    let mut client = Client::open(proxy.address(), &format!("/?token=1-{refuses}"), &[]).await?;
+    let closed = client.closed().await?;
+    assert_eq!(
+        (closed.code, closed.reason.as_str()),
+        (4502, "the guest's console refused the connection")
+    );
+
+    let path = format!("/?token=1-{answers}");
+    let resets = async {
+        let (stream, _) = backend.accept().await?;
+        stream.set_zero_linger()?;
+        Result::<()>::Ok(())
+    };
+    let mut client = Client::open(proxy.address(), &path, &[]).await?;
+    let (closed, reset) = tokio::join!(client.closed(), resets);
+    reset?;
+    assert_eq!(closed?.code, 4502);
+
+    for (message, code) in [(Message::text("x"), 1003), (Message::binary(vec![0; 2 << 20]), 1009)] {
+        let mut client = Client::open(proxy.address(), &path, &[]).await?;
+        let _held = backend.accept().await?;
+        let mut too_many = Client::open(proxy.address(), &path, &[]).await?;
+        assert_eq!(too_many.closed().await?.code, 1013);
+        client.send(message).await?;
+        assert_eq!(client.closed().await?.code, code);
+        drop(_held);
+        // The place is free again once the session has ended on this side, too.
+        proxy.wait_for_log(&format!("code={code} "), crate::PATIENCE)?;
+    }
+    Ok(())
+}

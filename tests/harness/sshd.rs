@@ -1,0 +1,135 @@
+//! A real OpenSSH server for one key, on a port that the kernel chooses.
+//!
+//! sshd cannot bind port 0 and tell, so this process accepts and hands each connection to an `sshd -i` (sshd(8)).
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::thread::JoinHandle;
+
+use anyhow::{Context, Result, ensure};
+
+/// The server's absolute path: it runs itself anew by it (sshd(8)).
+const PROGRAM: &str = "/usr/sbin/sshd";
+
+/// A running SSH server. Dropping it ends it; sessions end with their clients.
+#[derive(Debug)]
+pub struct Sshd {
+    address: SocketAddr,
+    key: PathBuf,
+    known_hosts: PathBuf,
+    connections: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+impl Sshd {
+    /// Starts one whose files are in a new folder `sshd` in `dir`; root may log in with [`key`](Self::key).
+    ///
+    /// # Errors
+    ///
+    /// openssh-server is missing.
+    pub fn start(dir: &Path) -> Result<Self> {
+        ensure!(
+            Path::new(PROGRAM).exists(),
+            "{PROGRAM} is missing: run `cargo xtask setup` (package openssh-server)"
+        );
+        let dir = dir.join("sshd");
+        fs::create_dir(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        // It wants this folder for its privilege separation (sshd(8)).
+        fs::create_dir_all("/run/sshd")?;
+        let (host_key, key) = (dir.join("host_key"), dir.join("id_ed25519"));
+        for file in [&host_key, &key] {
+            let made = Command::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+                .arg(file)
+                .status()
+                .context("cannot run ssh-keygen (package openssh-client)")?;
+            ensure!(made.success(), "ssh-keygen failed: {made}");
+        }
+        let authorized = dir.join("authorized_keys");
+        fs::copy(dir.join("id_ed25519.pub"), &authorized)?;
+        fs::set_permissions(&authorized, fs::Permissions::from_mode(0o600))?;
+        let config = dir.join("sshd_config");
+        fs::write(
+            &config,
+            format!(
+                "HostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n\
+                 PermitRootLogin prohibit-password\nPidFile none\n",
+                host_key.display(),
+                authorized.display()
+            ),
+        )?;
+
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let address = listener.local_addr()?;
+        let known_hosts = dir.join("known_hosts");
+        let public = fs::read_to_string(dir.join("host_key.pub"))?;
+        fs::write(&known_hosts, format!("[127.0.0.1]:{} {public}", address.port()))?;
+        let (stop, connections) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let accepting = std::thread::spawn({
+            let (stop, connections) = (stop.clone(), connections.clone());
+            move || {
+                let log = dir.join("sshd.log");
+                while let Ok((stream, _)) = listener.accept() {
+                    if stop.load(Relaxed) {
+                        return;
+                    }
+                    connections.fetch_add(1, Relaxed);
+                    let input: OwnedFd = stream.into();
+                    let Ok(output) = input.try_clone() else { continue };
+                    let child = Command::new(PROGRAM)
+                        .arg("-i")
+                        .arg("-f")
+                        .arg(&config)
+                        .arg("-E")
+                        .arg(&log)
+                        .stdin(Stdio::from(input))
+                        .stdout(Stdio::from(output))
+                        .stderr(Stdio::null())
+                        .spawn();
+                    if let Ok(mut child) = child {
+                        std::thread::spawn(move || child.wait());
+                    }
+                }
+            }
+        });
+        Ok(Self { address, key, known_hosts, connections, stop, accepting: Some(accepting) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The private key that root may log in with.
+    pub fn key(&self) -> &Path {
+        &self.key
+    }
+
+    /// A known_hosts file with its host key.
+    pub fn known_hosts(&self) -> &Path {
+        &self.known_hosts
+    }
+
+    /// How many connections have come so far.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Relaxed)
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        self.stop.store(true, Relaxed);
+        // Wakes the accepting thread.
+        let _ = std::net::TcpStream::connect(self.address);
+        if let Some(accepting) = self.accepting.take() {
+            let _ = accepting.join();
+        }
+    }
+}

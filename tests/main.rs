@@ -1,0 +1,14 @@
+//! The whole program, one file for each behaviour. `cargo xtask test e2e` installs what they need.
+
+mod failures;
+mod hypervisor;
+mod leaks;
+mod page;
+mod program;
+mod pure_crates;
+mod sessions;
+
+use std::time::Duration;
+
+/// Long enough for any one step on a loaded machine; only something broken waits for it.
+const PATIENCE: Duration = Duration::from_secs(60);
