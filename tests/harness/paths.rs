@@ -2,11 +2,20 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-/// The workspace's root.
+/// The workspace's root: above the package that cargo runs, else where this code was built.
+///
+/// What cargo says now goes first, because two clones may share a target folder.
 pub fn workspace() -> &'static Path {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().unwrap_or(tests)
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let built = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let running = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let running = running.as_deref().into_iter().flat_map(Path::ancestors);
+        let is_root = |dir: &&Path| dir.join("bins/webvirtmgr-console/Cargo.toml").is_file();
+        running.chain(built.ancestors()).find(is_root).unwrap_or(built).to_path_buf()
+    })
 }
 
 /// Cargo's target folder: `CARGO_TARGET_DIR`, else `target` in the workspace.

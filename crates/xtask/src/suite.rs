@@ -56,7 +56,6 @@ impl Step {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// Does it; the summary is for the end of the step's line.
     fn run(self, runner: &Runner, yes: bool) -> Result<()> {
         match self {
             Self::Packages => {
@@ -104,15 +103,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             Ok(()) => say(&format!("{seconds:.1} s")),
             Err(error) => {
                 say(&format!("FAILED after {seconds:.1} s\n{error:#}"));
-                say(&format!("run it alone: cargo xtask test {name}"));
+                say(&format!("\nrun it alone: cargo xtask test {name}"));
                 failed.push(name);
                 if !options.keep_going {
                     break;
                 }
             }
         }
-        for line in runner.results() {
-            say(&line);
+        if let Some(verdict) = runner.verdict() {
+            say(&verdict.to_string());
         }
     }
     let seconds = start.elapsed().as_secs_f32();

@@ -1,6 +1,7 @@
 //! Runs a step's commands: their output goes to a log, of which a failure shows the end.
 
-use std::cell::RefCell;
+use std::cell::Cell;
+use std::fmt;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -17,14 +18,14 @@ const SHOWN: usize = 60;
 #[derive(Debug)]
 pub(crate) struct Runner {
     log: PathBuf,
-    results: RefCell<Vec<String>>,
+    verdict: Cell<Option<Verdict>>,
 }
 
 impl Runner {
     pub(crate) fn new() -> Result<Self> {
         let dir = paths::testbed();
         fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        Ok(Self { log: dir.join("step.log"), results: RefCell::default() })
+        Ok(Self { log: dir.join("step.log"), verdict: Cell::default() })
     }
 
     /// Runs cargo with these arguments.
@@ -51,10 +52,11 @@ impl Runner {
         let output = fs::read(&self.log).unwrap_or_default();
         let output = String::from_utf8_lossy(&output);
         let lines: Vec<&str> = output.lines().collect();
-        // One line for each test program: cargo's `Running …` and the verdict of its tests, for whoever counts them.
-        let verdicts = lines.iter().filter(|line| line.starts_with("test result: "));
-        let verdicts = verdicts.filter(|line| !line.contains(" 0 passed; 0 failed"));
-        self.results.borrow_mut().extend(verdicts.map(|&line| line.to_owned()));
+        lines.iter().filter_map(|line| Verdict::read(line)).for_each(|verdict| {
+            let mut sum = self.verdict.get().unwrap_or_default();
+            sum.add(verdict);
+            self.verdict.set(Some(sum));
+        });
         if !status.success() {
             let end = &lines[lines.len().saturating_sub(SHOWN)..];
             bail!("{what}: {status}\n{}", end.join("\n"));
@@ -62,8 +64,64 @@ impl Runner {
         Ok(())
     }
 
-    /// The verdicts of test programs since the last call.
-    pub(crate) fn results(&self) -> Vec<String> {
-        self.results.take()
+    /// The verdict of all test programs since the last call, if there were any.
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
+        self.verdict.take()
+    }
+}
+
+/// What test programs say in their last line, summed up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    passed: u32,
+    failed: u32,
+    ignored: u32,
+}
+
+impl Verdict {
+    /// Reads `test result: ok. 5 passed; 0 failed; 0 ignored; …`.
+    fn read(line: &str) -> Option<Self> {
+        let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
+        let mut verdict = Self::default();
+        for count in counts.split("; ") {
+            match count.split_once(' ') {
+                Some((number, "passed")) => verdict.passed = number.parse().ok()?,
+                Some((number, "failed")) => verdict.failed = number.parse().ok()?,
+                Some((number, "ignored")) => verdict.ignored = number.parse().ok()?,
+                _ => {}
+            }
+        }
+        Some(verdict)
+    }
+
+    fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.ignored += other.ignored;
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { passed, failed, ignored } = self;
+        let result = if *failed == 0 { "ok" } else { "FAILED" };
+        write!(f, "test result: {result}. {passed} passed; {failed} failed; {ignored} ignored")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_are_summed() {
+        let ok = "test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.20s";
+        let failed =
+            "test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out";
+        let mut sum = Verdict::read(ok).unwrap();
+        assert_eq!(sum.to_string(), "test result: ok. 5 passed; 0 failed; 1 ignored");
+        sum.add(Verdict::read(failed).unwrap());
+        assert_eq!(sum.to_string(), "test result: FAILED. 9 passed; 2 failed; 1 ignored");
+        assert_eq!(Verdict::read("test x ... ok"), None);
     }
 }
