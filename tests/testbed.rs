@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use harness::bed::Folder;
 use harness::lease::Leashed;
 use harness::rfb::Rfb;
-use harness::{Bed, Browser, Console, Result};
+use harness::{Bed, Browser, Console, ProxyBuilder, Result};
 
 /// For one thing to happen on a busy machine.
 const SOON: Duration = Duration::from_secs(20);
@@ -86,6 +86,25 @@ fn changed(vnc: &mut Rfb, before: &[u8]) -> Result<Vec<u8>> {
         let now = vnc.screen()?;
         Ok((now != before).then_some(now))
     })
+}
+
+#[test]
+fn the_proxy_runs_with_the_tests_settings_and_ends_by_sigterm() -> Result<()> {
+    let folder = Folder::new()?;
+    let builder = ProxyBuilder::new(folder.path()).setting("max_sessions = 3");
+    let mut proxy = builder.host(1, "mock \"host\"", "test:///default").start()?;
+    assert_ne!(proxy.address().port(), 0);
+    let usage = proxy.usage()?;
+    assert!(usage.descriptors > 3 && usage.threads > 1 && usage.resident > 1 << 20, "{usage:?}");
+    assert!(
+        fs::read_to_string(format!("/proc/{}/comm", proxy.pid()))?.starts_with("webvirtmgr-cons")
+    );
+    assert!(proxy.stop()?.success(), "{}", proxy.log());
+
+    let refused = ProxyBuilder::new(folder.path()).setting("max_sessions = \"many\"").start();
+    let refused = refused.expect_err("settings are checked").to_string();
+    assert!(refused.contains("ended at once") && refused.contains("max_sessions"), "{refused}");
+    Ok(())
 }
 
 /// Set in the process that is to be killed.

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use super::apt::Apt;
 use crate::paths;
+use crate::process::exists;
 
 /// Where `name` is unpacked. The folder appears by renaming, once it is whole.
 pub(super) fn dir(name: &str) -> PathBuf {
@@ -30,8 +31,8 @@ pub(super) fn unpack(
     program: Option<&str>,
 ) -> Result<()> {
     let whole = dir(name);
-    let making = whole.with_extension(format!("new-{}", process::id()));
-    let _ = fs::remove_dir_all(&making);
+    clear_half_made(name);
+    let making = dir(&format!("{name}.new-{}", process::id()));
     let files = making.join("packages");
     fs::create_dir_all(&files).with_context(|| format!("cannot make {}", files.display()))?;
     apt.download(packages, &files)?;
@@ -49,6 +50,17 @@ pub(super) fn unpack(
     let _ = fs::remove_dir_all(&whole);
     fs::rename(&making, &whole).with_context(|| format!("cannot make {}", whole.display()))?;
     Ok(())
+}
+
+/// Removes what processes that are gone did not finish.
+fn clear_half_made(name: &str) {
+    for entry in fs::read_dir(paths::testbed().join("unpacked")).into_iter().flatten().flatten() {
+        let file = entry.file_name();
+        let rest = file.to_str().and_then(|file| file.strip_prefix(name)?.strip_prefix(".new-"));
+        if rest.and_then(|pid| pid.parse().ok()).is_some_and(|pid| !exists(pid)) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Writes the wrapper into `making`, for the time when it is called `whole`.
