@@ -1,8 +1,8 @@
 //! Each failure after the 101: its close code and reason for the person, its cause and remedy for the log.
 
 use harness::websocket::{Client, Message};
-use harness::{Bed, Console, Listen, Node, Result};
-use tokio::net::TcpListener;
+use harness::{Bed, Console, Listen, Node, Proxy, Result};
+use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_failure_of_a_real_hypervisor_has_its_code() -> Result<()> {
@@ -82,7 +82,7 @@ async fn a_console_that_refuses_resets_or_takes_too_long_has_its_code() -> Resul
 
     let path = format!("/?token=1-{answers}");
     let resets = async {
-        let (stream, _) = backend.accept().await?;
+        let (stream, _) = tokio::time::timeout(crate::PATIENCE, backend.accept()).await??;
         stream.set_zero_linger()?;
         Result::<()>::Ok(())
     };
@@ -92,15 +92,30 @@ async fn a_console_that_refuses_resets_or_takes_too_long_has_its_code() -> Resul
     assert_eq!(closed?.code, 4502);
 
     for (message, code) in [(Message::text("x"), 1003), (Message::binary(vec![0; 2 << 20]), 1009)] {
-        let mut client = Client::open(proxy.address(), &path, &[]).await?;
-        let _held = backend.accept().await?;
+        let (mut client, held) = the_only_session(&proxy, &path, &backend).await?;
         let mut too_many = Client::open(proxy.address(), &path, &[]).await?;
         assert_eq!(too_many.closed().await?.code, 1013);
         client.send(message).await?;
         assert_eq!(client.closed().await?.code, code);
-        drop(_held);
-        // The place is free again once the session has ended on this side, too.
-        proxy.wait_for_log(&format!("code={code} "), crate::PATIENCE)?;
+        drop(held);
     }
     Ok(())
+}
+
+/// Opens a session as soon as the one before has given its place back.
+async fn the_only_session(
+    proxy: &Proxy,
+    path: &str,
+    backend: &TcpListener,
+) -> Result<(Client, TcpStream)> {
+    let open = async {
+        loop {
+            let mut client = Client::open(proxy.address(), path, &[]).await?;
+            tokio::select! {
+                accepted = backend.accept() => return Ok((client, accepted?.0)),
+                closed = client.closed() => assert_eq!(closed?.code, 1013),
+            }
+        }
+    };
+    tokio::time::timeout(crate::PATIENCE, open).await?
 }

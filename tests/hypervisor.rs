@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use harness::websocket::Client;
-use harness::{Bed, Proxy, ProxyBuilder, Result, Sshd};
+use harness::{Bed, Proxy, ProxyBuilder, Result, Sshd, wait};
 
 async fn opens(proxy: &Proxy, uuid: uuid::Uuid) -> Result<()> {
     let path = format!("/?token=1-{uuid}");
     let mut client = Client::open(proxy.address(), &path, &[]).await?;
-    assert_eq!(client.read(12).await?, b"RFB 003.008\n");
+    let banner = client.read(12).await;
+    let banner =
+        banner.map_err(|error| wait::with_log(&error, "webvirtmgr-console", &proxy.log()))?;
+    assert_eq!(banner, b"RFB 003.008\n");
     Ok(())
 }
 
@@ -66,10 +69,9 @@ async fn libvirt_is_asked_through_a_real_ssh_server() -> Result<()> {
     let sshd = Sshd::start(bed.dir())?;
     let socket = bed.libvirtd().dir().join("run/libvirt-sock");
     let uri = format!(
-        "qemu+ssh://root@{}/system?keyfile={}&known_hosts={}&known_hosts_verify=normal&socket={}&proxy=netcat",
+        "qemu+ssh://root@{}/system?command={}&socket={}&proxy=netcat",
         sshd.address(),
-        sshd.key().display(),
-        sshd.known_hosts().display(),
+        sshd.client().display(),
         socket.display()
     );
     let proxy = ProxyBuilder::new(bed.dir()).host(1, "ssh", &uri).start()?;

@@ -96,10 +96,11 @@ async fn the_end_is_told_in_words_and_reconnecting_works() -> Result<()> {
     browser.wait_for_state("connected", PATIENCE).await?;
 
     guest.stop()?;
-    close_code(&browser, 1000).await?;
-    browser.wait_for_state("disconnected", PATIENCE).await?;
+    // Where the killed QEMU had bytes left to read the kernel resets the connection: lost, not ended.
+    let ended = "['1000', '4502'].includes(document.body.dataset.closeCode)";
+    browser.wait_for("the guest's end", ended, PATIENCE).await?;
     let reason = text_of(&browser, "#reason").await?;
-    assert!(reason.contains("the guest's console has ended"), "{reason}");
+    assert!(reason.contains("the guest's console"), "{reason}");
 
     // Shut off, it has no console.
     click(&browser, "#reconnect").await?;
@@ -126,7 +127,10 @@ async fn a_password_is_asked_for_until_it_is_right() -> Result<()> {
     let browser = Browser::start(bed.dir()).await?;
     browser.open(&proxy.page_url(guest.uuid())).await?;
     for (password, verdict) in [
-        ("wrong", "/not accepted|wrong|again/i.test(document.querySelector('#password-form').innerText)"),
+        (
+            "wrong",
+            "/not accepted/.test(document.body.innerText)",
+        ),
         ("right1", "document.body.dataset.state === 'connected'"),
     ] {
         browser.wait_for_state("password", PATIENCE).await?;

@@ -94,7 +94,7 @@ async fn sigterm_closes_sessions_in_order_and_exits_0() -> Result<()> {
     let uuid = node.vnc_at(backend.local_addr()?);
     let mut proxy = ProxyBuilder::new(folder.path()).host(1, "node", &node.uri()?).start()?;
     let mut client = Client::open(proxy.address(), &format!("/?token=1-{uuid}"), &[]).await?;
-    let (console, _) = backend.accept().await?;
+    let (console, _) = tokio::time::timeout(crate::PATIENCE, backend.accept()).await??;
     proxy.wait_for_log("session opened", crate::PATIENCE)?;
     proxy.signal(rustix::process::Signal::TERM)?;
     let closed = client.closed().await?;

@@ -14,14 +14,13 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, ensure};
 
-/// The server's absolute path: it runs itself anew by it (sshd(8)).
-const PROGRAM: &str = "/usr/sbin/sshd";
+use crate::packages;
 
 /// A running SSH server. Dropping it ends it; sessions end with their clients.
 #[derive(Debug)]
 pub struct Sshd {
     address: SocketAddr,
-    key: PathBuf,
+    client: PathBuf,
     known_hosts: PathBuf,
     connections: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
@@ -29,16 +28,14 @@ pub struct Sshd {
 }
 
 impl Sshd {
-    /// Starts one whose files are in a new folder `sshd` in `dir`; root may log in with [`key`](Self::key).
+    /// Starts one whose files are in a new folder `sshd` in `dir`; root may log in with [`client`](Self::client).
     ///
     /// # Errors
     ///
     /// openssh-server is missing.
     pub fn start(dir: &Path) -> Result<Self> {
-        ensure!(
-            Path::new(PROGRAM).exists(),
-            "{PROGRAM} is missing: run `cargo xtask setup` (package openssh-server)"
-        );
+        // An absolute path: sshd runs itself anew by it (sshd(8)).
+        let program = packages::sshd()?;
         let dir = dir.join("sshd");
         fs::create_dir(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         // It wants this folder for its privilege separation (sshd(8)).
@@ -71,6 +68,18 @@ impl Sshd {
         let known_hosts = dir.join("known_hosts");
         let public = fs::read_to_string(dir.join("host_key.pub"))?;
         fs::write(&known_hosts, format!("[127.0.0.1]:{} {public}", address.port()))?;
+        // The tester's own keys and known hosts are neither used nor changed.
+        let client = dir.join("ssh");
+        fs::write(
+            &client,
+            format!(
+                "#!/bin/sh\nexec ssh -F none -o IdentitiesOnly=yes -o IdentityFile='{}' -o UserKnownHostsFile='{}' \
+                 -o GlobalKnownHostsFile=none -o StrictHostKeyChecking=yes \"$@\"\n",
+                key.display(),
+                known_hosts.display()
+            ),
+        )?;
+        fs::set_permissions(&client, fs::Permissions::from_mode(0o755))?;
         let (stop, connections) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let accepting = std::thread::spawn({
             let (stop, connections) = (stop.clone(), connections.clone());
@@ -83,7 +92,7 @@ impl Sshd {
                     connections.fetch_add(1, Relaxed);
                     let input: OwnedFd = stream.into();
                     let Ok(output) = input.try_clone() else { continue };
-                    let child = Command::new(PROGRAM)
+                    let child = Command::new(&program)
                         .arg("-i")
                         .arg("-f")
                         .arg(&config)
@@ -99,7 +108,7 @@ impl Sshd {
                 }
             }
         });
-        Ok(Self { address, key, known_hosts, connections, stop, accepting: Some(accepting) })
+        Ok(Self { address, client, known_hosts, connections, stop, accepting: Some(accepting) })
     }
 
     /// Where it listens.
@@ -107,12 +116,12 @@ impl Sshd {
         self.address
     }
 
-    /// The private key that root may log in with.
-    pub fn key(&self) -> &Path {
-        &self.key
+    /// An `ssh` that has the key of root and knows this server's host key.
+    pub fn client(&self) -> &Path {
+        &self.client
     }
 
-    /// A known_hosts file with its host key.
+    /// The known_hosts file of that client.
     pub fn known_hosts(&self) -> &Path {
         &self.known_hosts
     }

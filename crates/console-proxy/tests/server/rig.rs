@@ -10,10 +10,10 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// A well-formed token; the resolver answers every one alike.
-pub const TOKEN: &str = "1-0a000000-0000-4000-8000-000000000001";
+pub(crate) const TOKEN: &str = "1-0a000000-0000-4000-8000-000000000001";
 
 /// What the resolver answers.
-pub enum Answer {
+pub(crate) enum Answer {
     Console(ConsoleKind, Route),
     Refuse(Fault),
     Never,
@@ -36,14 +36,14 @@ impl Resolve for Answer {
     }
 }
 
-pub struct Server {
-    pub address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
 impl Server {
-    pub async fn start(settings: ServerSettings, resolver: impl Resolve) -> Self {
+    pub(crate) async fn start(settings: ServerSettings, resolver: impl Resolve) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -53,25 +53,25 @@ impl Server {
     }
 
     /// A server whose every token leads to the listener that is returned.
-    pub async fn with_backend(settings: ServerSettings) -> (Self, TcpListener) {
+    pub(crate) async fn with_backend(settings: ServerSettings) -> (Self, TcpListener) {
         let backend = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let route = tcp(backend.local_addr().unwrap());
         (Self::start(settings, Answer::Console(ConsoleKind::Vnc, route)).await, backend)
     }
 
     /// Asks for the end and waits for it.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.send(()).unwrap();
         tokio::time::timeout(Duration::from_secs(30), self.task).await.unwrap().unwrap();
     }
 }
 
-pub fn tcp(address: SocketAddr) -> Route {
+pub(crate) fn tcp(address: SocketAddr) -> Route {
     Route::Tcp { host: address.ip().to_string(), port: address.port().try_into().unwrap() }
 }
 
 /// The settings of the tests: none of the defaults' patience.
-pub fn quick() -> ServerSettings {
+pub(crate) fn quick() -> ServerSettings {
     ServerSettings {
         header_timeout: Duration::from_millis(500),
         lookup_timeout: Duration::from_millis(500),
@@ -82,11 +82,11 @@ pub fn quick() -> ServerSettings {
 }
 
 /// The backend's end of the next session.
-pub async fn accept(backend: &TcpListener) -> TcpStream {
+pub(crate) async fn accept(backend: &TcpListener) -> TcpStream {
     tokio::time::timeout(Duration::from_secs(30), backend.accept()).await.unwrap().unwrap().0
 }
 
 /// The path of a session with the token in its query.
-pub fn path() -> String {
+pub(crate) fn path() -> String {
     format!("/?token={TOKEN}")
 }
