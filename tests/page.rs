@@ -127,10 +127,7 @@ async fn a_password_is_asked_for_until_it_is_right() -> Result<()> {
     let browser = Browser::start(bed.dir()).await?;
     browser.open(&proxy.page_url(guest.uuid())).await?;
     for (password, verdict) in [
-        (
-            "wrong",
-            "/not accepted/.test(document.body.innerText)",
-        ),
+        ("wrong", "/not accepted/.test(document.body.innerText)"),
         ("right1", "document.body.dataset.state === 'connected'"),
     ] {
         browser.wait_for_state("password", PATIENCE).await?;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use harness::packages::{self, Purpose};
+use harness::paths;
 
 mod demo;
 mod say;
@@ -29,6 +30,8 @@ enum Command {
     Demo(demo::Options),
     /// Run the tests: all of them, or the steps named
     Test(suite::Options),
+    /// Measure the proxy beside a plain TCP relay
+    Bench,
     /// Install the Debian packages that demo and test need
     Setup {
         /// Do not ask before installing
@@ -51,10 +54,21 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => suite::run(&options),
+        Command::Bench => bench(),
         Command::Setup { yes } => {
             let new = packages::provide(Purpose::Test, "cargo xtask setup", yes)?;
             say(if new { "All packages are there now." } else { "All packages are there." });
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// In the release profile, its output straight to the terminal.
+fn bench() -> Result<ExitCode> {
+    packages::provide(Purpose::Test, "cargo xtask bench", false)?;
+    let done = std::process::Command::new("cargo")
+        .args(["bench", "--quiet", "--package", "e2e", "--bench", "relay"])
+        .current_dir(paths::workspace())
+        .status()?;
+    Ok(if done.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

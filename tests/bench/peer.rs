@@ -1,0 +1,66 @@
+//! The client's side of a measurement: a bare TCP connection or a WebSocket.
+
+use std::net::SocketAddr;
+
+use anyhow::{Result, ensure};
+use futures_util::StreamExt;
+use harness::websocket::{Client, Message};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Who talks to the relay under test.
+pub(crate) enum Peer {
+    Tcp(TcpStream),
+    WebSocket(Box<Client>),
+}
+
+impl Peer {
+    pub(crate) async fn tcp(address: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self::Tcp(stream))
+    }
+
+    pub(crate) async fn websocket(address: SocketAddr, token: &str) -> Result<Self> {
+        let client = Client::open(address, &format!("/?token={token}"), &[]).await?;
+        Ok(Self::WebSocket(Box::new(client)))
+    }
+
+    /// Sends `bytes` and waits until as many have come back.
+    pub(crate) async fn echo(&mut self, bytes: &'static [u8]) -> Result<()> {
+        self.send(bytes.to_vec()).await?;
+        self.receive(bytes.len()).await
+    }
+
+    /// Asks the backend for `length` bytes and reads them.
+    pub(crate) async fn blast(&mut self, length: usize) -> Result<()> {
+        self.send(format!("B{length}").into_bytes()).await?;
+        self.receive(length).await
+    }
+
+    async fn send(&mut self, bytes: Vec<u8>) -> Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.write_all(&bytes).await?,
+            Self::WebSocket(client) => client.send(Message::binary(bytes)).await?,
+        }
+        Ok(())
+    }
+
+    async fn receive(&mut self, length: usize) -> Result<()> {
+        let mut left = length;
+        let mut buffer = vec![0; 64 * 1024];
+        while left > 0 {
+            let read = match self {
+                Self::Tcp(stream) => stream.read(&mut buffer).await?,
+                Self::WebSocket(client) => match client.stream.next().await.transpose()? {
+                    Some(Message::Binary(bytes)) => bytes.len(),
+                    Some(Message::Ping(_)) => continue,
+                    _ => 0,
+                },
+            };
+            ensure!(read > 0, "the relay closed early");
+            left = left.saturating_sub(read);
+        }
+        Ok(())
+    }
+}
