@@ -19,7 +19,9 @@ use harness::{Node, ProxyBuilder};
 use peer::Peer;
 use rustix::process::Pid;
 use table::Row;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, copy_bidirectional_with_sizes};
+use tokio::io::{
+    AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, copy_bidirectional_with_sizes,
+};
 use tokio::net::{TcpListener, TcpStream};
 
 /// One throughput run; long enough for CPU time to be counted in ticks of 10 ms.
