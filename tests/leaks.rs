@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 
 use harness::bed::Folder;
 use harness::process::Usage;
-use harness::websocket::{Client, Message};
+use harness::websocket::{Client, Message, http};
 use harness::{Node, Proxy, ProxyBuilder, Result, wait};
+use rustix::process::{Resource, Rlimit, prlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
@@ -189,5 +190,25 @@ async fn two_hundred_sessions_dropped_at_random_leave_nothing() -> Result<()> {
     while let Some(done) = tasks.join_next().await {
         done??;
     }
+    rig.settles()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn running_out_of_descriptors_is_waited_out() -> Result<()> {
+    let rig = Rig::start().await?;
+    let few = u64::try_from(rig.before.descriptors)? + 5;
+    let limit = Rlimit { current: Some(few), maximum: Some(few) };
+    prlimit(Some(rig.proxy.pid()), Resource::Nofile, limit)?;
+    let mut held = Vec::new();
+    for _ in 0..20 {
+        held.push(TcpStream::connect(rig.proxy.address()).await?);
+    }
+    rig.proxy.wait_for_log("cannot accept connections", PATIENCE)?;
+    // The pauses grow: a loop without them would write thousands of lines before the first client's time is over.
+    drop(held);
+    let answer = http(rig.proxy.address(), "GET", "/", &[]).await?;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let complaints = rig.proxy.log().matches("cannot accept connections").count();
+    assert!(complaints < 100, "{complaints} lines: accepting spins");
     rig.settles()
 }

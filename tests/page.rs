@@ -183,6 +183,20 @@ async fn the_proxys_end_is_told_and_the_page_comes_back_by_itself() -> Result<()
     browser.wait_for_state("connected", PATIENCE).await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_websocket_goes_to_the_public_host() -> Result<()> {
+    let bed = Bed::start()?;
+    let guest = bed.guest("public").start()?;
+    let public = bed.proxy().start()?;
+    let page = bed.proxy().setting(&format!("public_host = \"{}\"", public.address())).start()?;
+    let browser = Browser::start(bed.dir()).await?;
+    browser.open(&page.page_url(guest.uuid())).await?;
+    browser.wait_for_state("connected", PATIENCE).await?;
+    public.wait_for_log("session opened", PATIENCE)?;
+    assert!(!page.log().contains("session opened"), "{}", page.log());
+    Ok(())
+}
+
 fn page(proxy: &Proxy, query: &str) -> String {
     format!("http://{}/console{query}", proxy.address())
 }

@@ -4,7 +4,8 @@ use std::process::{Command, Output};
 
 use harness::bed::Folder;
 use harness::websocket::{Client, http};
-use harness::{Node, ProxyBuilder, Result, proxy};
+use harness::{Node, ProxyBuilder, Result, proxy, wait};
+use rustix::process::Signal;
 use tokio::net::TcpListener;
 
 /// Runs it to its end with a configuration.
@@ -87,21 +88,28 @@ async fn flags_beat_the_environment_and_the_file() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sigterm_closes_sessions_in_order_and_exits_0() -> Result<()> {
+async fn sigterm_and_sigint_close_sessions_in_order_and_exit_0() -> Result<()> {
     let folder = Folder::new()?;
     let backend = TcpListener::bind("127.0.0.1:0").await?;
     let mut node = Node::new(folder.path());
     let uuid = node.vnc_at(backend.local_addr()?);
-    let mut proxy = ProxyBuilder::new(folder.path()).host(1, "node", &node.uri()?).start()?;
-    let mut client = Client::open(proxy.address(), &format!("/?token=1-{uuid}"), &[]).await?;
-    let (console, _) = tokio::time::timeout(crate::PATIENCE, backend.accept()).await??;
-    proxy.wait_for_log("session opened", crate::PATIENCE)?;
-    proxy.signal(rustix::process::Signal::TERM)?;
-    let closed = client.closed().await?;
-    assert_eq!((closed.code, closed.reason.as_str()), (1001, "the console proxy is shutting down"));
-    drop(console);
-    let status = proxy.stop()?;
-    assert!(status.success(), "{status}");
-    assert!(proxy.log().contains("stopped"), "{}", proxy.log());
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut proxy = ProxyBuilder::new(folder.path()).host(1, "node", &node.uri()?).start()?;
+        let path = format!("/?token=1-{uuid}");
+        let mut client = Client::open(proxy.address(), &path, &[]).await?;
+        let (console, _) = tokio::time::timeout(crate::PATIENCE, backend.accept()).await??;
+        proxy.wait_for_log("session opened", crate::PATIENCE)?;
+        proxy.signal(signal)?;
+        let closed = client.closed().await?;
+        let told = (closed.code, closed.reason.as_str());
+        assert_eq!(told, (1001, "the console proxy is shutting down"));
+        drop(console);
+        // Its own end: a second signal is sent only after it.
+        wait::until("the program to end", crate::PATIENCE, || {
+            Ok(proxy.log().contains("stopped").then_some(()))
+        })?;
+        let status = proxy.stop()?;
+        assert!(status.success(), "{status}");
+    }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::PoisonError;
 
 use bytes::Bytes;
+use console_config::PublicHost;
 use console_route::ConsoleKind;
 use console_token::find_token;
 use console_websocket::{is_upgrade_request, upgrade};
@@ -93,9 +94,7 @@ async fn console_page<R: Resolve>(
         }
         Ok(target) => {
             let public_host = server.settings.public_host.as_ref();
-            let sources = public_host
-                .map(|host| format!(" ws://{0} wss://{0} ws://{0}:* wss://{0}:*", host.host()))
-                .unwrap_or_default();
+            let sources = public_host.map(websocket_sources).unwrap_or_default();
             return html(StatusCode::OK, page::console(&target, public_host), &sources);
         }
         Err(failure) => failure,
@@ -158,6 +157,17 @@ fn token<B>(
     request: &Request<B>,
 ) -> Result<Option<console_token::ConsoleToken>, console_token::TokenError> {
     find_token(request.uri().query(), request.headers().get_all(header::COOKIE))
+}
+
+/// Where the page may open its WebSocket besides its own origin, as content security policy sources. Without a port of its own the public host is
+/// reached by the page's.
+fn websocket_sources(host: &PublicHost) -> String {
+    match host.port() {
+        // The grammar has no IPv6 addresses (CSP Level 3, host-source).
+        _ if host.host().starts_with('[') => " ws: wss:".into(),
+        Some(port) => format!(" ws://{0}:{port} wss://{0}:{port}", host.host()),
+        None => format!(" ws://{0}:* wss://{0}:*", host.host()),
+    }
 }
 
 /// A page of ours; `websockets` are the further sources it may connect to.

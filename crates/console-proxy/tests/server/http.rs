@@ -72,21 +72,34 @@ async fn every_row_of_the_table() {
 #[tokio::test]
 async fn the_page_names_the_guest_escaped_and_its_policy_allows_no_inline_script() {
     let folder = novnc();
-    let mut settings = with_novnc(&folder);
-    settings.public_host = Some("console.example.org".parse().unwrap());
-    let server = Server::start(settings, vnc()).await;
-    let page = http(server.address, "GET", &format!("/console?token={TOKEN}"), &[]).await.unwrap();
-    let (head, body) = page.split_once("\r\n\r\n").unwrap();
-    assert!(body.contains("web-1 &lt;b&gt;&amp;"), "{body}");
-    assert!(!body.contains("<b>&") && !body.contains("/secret/path") && !body.contains(TOKEN));
-    assert!(body.contains("console.example.org"));
-    let policy = head.lines().find(|line| line.starts_with("content-security-policy:")).unwrap();
-    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
-    assert!(policy.contains("connect-src 'self' ws://console.example.org"), "{policy}");
-    for line in ["cache-control: no-store", "referrer-policy: no-referrer"] {
-        assert!(head.contains(line), "{line} is missing in {head}");
+    let table = [
+        (None, "connect-src 'self'"),
+        (
+            Some("console.example.org"),
+            "connect-src 'self' ws://console.example.org:* wss://console.example.org:*",
+        ),
+        (Some("192.0.2.1:443"), "connect-src 'self' ws://192.0.2.1:443 wss://192.0.2.1:443"),
+        (Some("[2001:db8::1]:443"), "connect-src 'self' ws: wss:"),
+    ];
+    for (public_host, sources) in table {
+        let mut settings = with_novnc(&folder);
+        settings.public_host = public_host.map(|host| host.parse().unwrap());
+        let server = Server::start(settings, vnc()).await;
+        let page = format!("/console?token={TOKEN}");
+        let page = http(server.address, "GET", &page, &[]).await.unwrap();
+        let (head, body) = page.split_once("\r\n\r\n").unwrap();
+        assert!(body.contains("web-1 &lt;b&gt;&amp;"), "{body}");
+        assert!(!body.contains("<b>&") && !body.contains("/secret/path") && !body.contains(TOKEN));
+        assert!(body.contains(public_host.unwrap_or_default()));
+        let policy =
+            head.lines().find(|line| line.starts_with("content-security-policy:")).unwrap();
+        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert!(policy.ends_with(sources), "{policy}");
+        for line in ["cache-control: no-store", "referrer-policy: no-referrer"] {
+            assert!(head.contains(line), "{line} is missing in {head}");
+        }
+        server.stop().await;
     }
-    server.stop().await;
 }
 
 #[tokio::test]
