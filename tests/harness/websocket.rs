@@ -73,13 +73,19 @@ impl Client {
     /// When the session ends first.
     pub async fn read(&mut self, length: usize) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        while bytes.len() < length {
-            match timeout(PATIENCE, self.stream.next()).await.context("no message came")? {
-                Some(Ok(Message::Binary(more))) => bytes.extend_from_slice(&more),
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                other => bail!("expected bytes, found {other:?}"),
+        // Over all messages: pings must not make it wait for ever.
+        let reading = async {
+            while bytes.len() < length {
+                match self.stream.next().await {
+                    Some(Ok(Message::Binary(more))) => bytes.extend_from_slice(&more),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                    other => bail!("expected bytes, found {other:?}"),
+                }
             }
-        }
+            Ok(())
+        };
+        let read = timeout(PATIENCE, reading).await;
+        read.with_context(|| format!("waited too long for {length} bytes"))??;
         Ok(bytes)
     }
 
@@ -89,21 +95,23 @@ impl Client {
     ///
     /// When it does not end.
     pub async fn closed(&mut self) -> Result<Closed> {
+        timeout(PATIENCE, self.end()).await.context("the session did not end")
+    }
+
+    async fn end(&mut self) -> Closed {
         let mut bytes = Vec::new();
         loop {
-            match timeout(PATIENCE, self.stream.next()).await.context("the session did not end")? {
+            match self.stream.next().await {
                 Some(Ok(Message::Binary(more))) => bytes.extend_from_slice(&more),
                 Some(Ok(Message::Close(frame))) => {
                     let (code, reason) = frame
                         .map_or((1005, String::new()), |f| (f.code.into(), f.reason.to_string()));
                     // The closing handshake's second half.
-                    let _ = timeout(PATIENCE, self.stream.next()).await;
-                    return Ok(Closed { code, reason, bytes });
+                    let _ = self.stream.next().await;
+                    return Closed { code, reason, bytes };
                 }
                 Some(Ok(_)) => {}
-                Some(Err(_)) | None => {
-                    return Ok(Closed { code: 1006, reason: String::new(), bytes });
-                }
+                Some(Err(_)) | None => return Closed { code: 1006, reason: String::new(), bytes },
             }
         }
     }
