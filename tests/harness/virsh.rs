@@ -28,8 +28,9 @@ impl Virsh {
     ///
     /// `virsh` is missing or fails; the error has its words.
     pub fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> Result<String> {
-        let output = Command::new("virsh")
-            .args(["-q", "-c", &self.uri])
+        // A libvirtd that hangs must not keep the tests: timeout(1) ends virsh.
+        let output = Command::new("timeout")
+            .args([BOUND, "virsh", "-q", "-c", &self.uri])
             .args(args)
             .env("LC_ALL", "C")
             .output()
@@ -47,3 +48,6 @@ impl Virsh {
         self.run(&["version"]).is_ok()
     }
 }
+
+/// In seconds. A guest's end takes two of them where nobody reaps QEMU at once.
+const BOUND: &str = "40";
