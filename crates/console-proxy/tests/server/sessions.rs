@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use console_proxy::{ConsoleKind, Fault, Route};
+use futures_util::{SinkExt, StreamExt};
 use harness::websocket::{Client, Message};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -144,6 +145,27 @@ async fn text_and_big_messages_have_their_codes() {
         client.send(message).await.unwrap();
         assert_eq!(client.closed().await.unwrap().code, code);
         assert_eq!(console.read_to_end(&mut Vec::new()).await.unwrap(), 0);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_close_code_arrives_though_the_client_goes_on_sending() {
+    let (server, backend) = Server::with_backend(quick()).await;
+    for _ in 0..20 {
+        let Client { stream, .. } = Client::open(server.address, &path(), &[]).await.unwrap();
+        let _console = accept(&backend).await;
+        let (mut writes, mut reads) = stream.split();
+        // More than the kernel's buffers hold: most of it is unread when the server has seen enough.
+        let sending = tokio::spawn(async move {
+            let _ = writes.send(Message::binary(vec![0; 16 * 1024 * 1024])).await;
+            writes
+        });
+        match tokio::time::timeout(Duration::from_secs(30), reads.next()).await.unwrap() {
+            Some(Ok(Message::Close(Some(frame)))) => assert_eq!(u16::from(frame.code), 1009),
+            other => panic!("expected a Close frame, found {other:?}"),
+        }
+        sending.abort();
     }
     server.stop().await;
 }
