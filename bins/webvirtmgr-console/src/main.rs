@@ -11,7 +11,7 @@ use clap::{ArgAction, Parser};
 use console_config::{DEFAULT_CONFIG_FILE, Flags, Settings, Sources};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 mod adapter;
 
@@ -92,6 +92,9 @@ fn serve(settings: Settings) -> Result<()> {
         };
         info!(version = env!("CARGO_PKG_VERSION"), hosts = settings.hosts.len(), "starting");
         info!("listening on {}", listener.local_addr()?);
+        if settings.hosts.is_empty() {
+            warn!(remedy = "add [[hosts]] to the configuration", "no host is configured, so no token leads to a console");
+        }
         let resolver = adapter::resolver(&settings);
         console_proxy::run(vec![listener], settings.server, resolver, shutdown).await;
         info!("stopped");

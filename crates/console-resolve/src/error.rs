@@ -17,7 +17,7 @@ pub enum ResolveError {
     #[error(transparent)]
     Inventory(InventoryError),
     /// libvirt on that host does not know the domain, or cannot be asked.
-    #[error("host {host}")]
+    #[error("on {host}")]
     Lookup {
         /// The host's name.
         host: String,
@@ -26,7 +26,7 @@ pub enum ResolveError {
         source: LookupError,
     },
     /// libvirt's XML cannot be understood.
-    #[error("host {host} describes the domain in a way that cannot be read")]
+    #[error("{host} describes the domain in a way that cannot be read")]
     Xml {
         /// The host's name.
         host: String,
@@ -35,7 +35,7 @@ pub enum ResolveError {
         source: Arc<XmlError>,
     },
     /// The domain has no console that can be reached.
-    #[error("domain {domain} on host {host}")]
+    #[error("domain {domain} on {host}")]
     Route {
         /// The domain's name.
         domain: String,
