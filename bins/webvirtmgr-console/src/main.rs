@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -14,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
 mod adapter;
+mod log;
 
 /// Carries a virtual machine's VNC or SPICE screen from libvirt into a browser
 #[derive(Debug, Parser)]
@@ -38,7 +38,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    start_log(&arguments);
+    log::start(arguments.verbose, arguments.debug);
     match settings(arguments) {
         Ok(settings) => match serve(settings) {
             Ok(()) => ExitCode::SUCCESS,
@@ -103,25 +103,6 @@ fn serve(settings: Settings) -> Result<()> {
     // A libvirt call or a name lookup that hangs must not keep the program.
     runtime.shutdown_background();
     served
-}
-
-/// To standard error, where systemd's journal and supervisor look; `RUST_LOG` overrides the flags.
-fn start_log(arguments: &Arguments) {
-    let default = match (arguments.debug, arguments.verbose) {
-        (true, _) => "debug",
-        (_, true) => {
-            "info,console_proxy=debug,console_resolve=debug,console_libvirt=debug,webvirtmgr_console=debug"
-        }
-        _ => "info",
-    };
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(arguments.debug)
-        .init();
 }
 
 const HELP: &str = "\
