@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use console_config::ServerSettings;
-use harness::websocket::{Client, raw_http};
+use harness::websocket::{Client, Message, raw_http};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -57,6 +57,41 @@ async fn a_client_that_never_finishes_its_request_is_cut_off() {
         let read =
             tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut all)).await;
         assert!(read.is_ok(), "after {beginning:?} the connection stayed open");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn ended_sessions_and_connections_leave_no_task() {
+    let (server, backend) = Server::with_backend(quick()).await;
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    // `run` itself and its one listener's.
+    let before = 2;
+    for round in 0..4 {
+        let mut held = Vec::new();
+        for _ in 0..25 {
+            let client = Client::open(server.address, &path(), &[]).await.unwrap();
+            held.push((client, accept(&backend).await));
+            held.last_mut().unwrap().0.send(Message::binary(&b"x"[..])).await.unwrap();
+        }
+        let unfinished = TcpStream::connect(server.address).await.unwrap();
+        assert!(tasks() >= before + 25, "{} tasks in round {round}", tasks());
+        // Ended by the clients, by the backends, or both at once.
+        for (index, (client, console)) in held.into_iter().enumerate() {
+            match index % 3 {
+                0 => drop(client),
+                1 => drop(console),
+                _ => drop((client, console)),
+            }
+        }
+        let settled = async {
+            while tasks() > before {
+                tokio::task::yield_now().await;
+            }
+        };
+        let settled = tokio::time::timeout(Duration::from_secs(30), settled).await;
+        assert!(settled.is_ok(), "{} tasks, {before} before", tasks());
+        drop(unfinished);
     }
     server.stop().await;
 }
