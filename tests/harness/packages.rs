@@ -64,6 +64,7 @@ const BROWSER: &[Package] =
 const TEST: &[Package] = &[
     installed("g++", "builds the fuzz targets"),
     unpacked("openssh-server", "a host to reach by SSH"),
+    installed("openssh-client", "reaches it"),
     installed("netcat-openbsd", "carries libvirt over that SSH"),
 ];
 

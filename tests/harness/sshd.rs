@@ -14,7 +14,21 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::lease::as_root;
 use crate::packages;
+
+/// What an sshd that is not installed wants of the system (sshd(8)): the user `sshd` and the folder `/run/sshd`, in a mount namespace of its own.
+const SCRIPT: &str = r#"
+set -eu
+mount -t tmpfs tmpfs /run
+mkdir -m 0755 /run/sshd
+if ! grep -q '^sshd:' /etc/passwd; then
+    # Several connections may come at once.
+    { cat /etc/passwd; echo 'sshd:x:64056:65534::/run/sshd:/usr/sbin/nologin'; } >"$2/passwd.$$"
+    mount --bind "$2/passwd.$$" /etc/passwd
+fi
+exec "$1" -i -f "$3" -E "$4"
+"#;
 
 /// A running SSH server. Dropping it ends it; sessions end with their clients.
 #[derive(Debug)]
@@ -38,8 +52,6 @@ impl Sshd {
         let program = packages::sshd()?;
         let dir = dir.join("sshd");
         fs::create_dir(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        // It wants this folder for its privilege separation (sshd(8)).
-        fs::create_dir_all("/run/sshd")?;
         let (host_key, key) = (dir.join("host_key"), dir.join("id_ed25519"));
         for file in [&host_key, &key] {
             let made = Command::new("ssh-keygen")
@@ -92,12 +104,9 @@ impl Sshd {
                     connections.fetch_add(1, Relaxed);
                     let input: OwnedFd = stream.into();
                     let Ok(output) = input.try_clone() else { continue };
-                    let child = Command::new(&program)
-                        .arg("-i")
-                        .arg("-f")
-                        .arg(&config)
-                        .arg("-E")
-                        .arg(&log)
+                    let child = as_root("unshare")
+                        .args(["--mount", "sh", "-c", SCRIPT, "sshd"])
+                        .args([&program, &dir, &config, &log])
                         .stdin(Stdio::from(input))
                         .stdout(Stdio::from(output))
                         .stderr(Stdio::null())
