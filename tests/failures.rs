@@ -81,15 +81,11 @@ async fn a_console_that_refuses_resets_or_takes_too_long_has_its_code() -> Resul
     );
 
     let path = format!("/?token=1-{answers}");
-    let resets = async {
-        let (stream, _) = tokio::time::timeout(crate::PATIENCE, backend.accept()).await??;
-        stream.set_zero_linger()?;
-        Result::<()>::Ok(())
-    };
-    let mut client = Client::open(proxy.address(), &path, &[]).await?;
-    let (closed, reset) = tokio::join!(client.closed(), resets);
-    reset?;
-    assert_eq!(closed?.code, 4502);
+    let (mut client, console) = the_only_session(&proxy, &path, &backend).await?;
+    // With linger 0 close sends a reset (socket(7), SO_LINGER).
+    console.set_zero_linger()?;
+    drop(console);
+    assert_eq!(client.closed().await?.code, 4502);
 
     for (message, code) in [(Message::text("x"), 1003), (Message::binary(vec![0; 2 << 20]), 1009)] {
         let (mut client, held) = the_only_session(&proxy, &path, &backend).await?;
