@@ -71,7 +71,7 @@ impl Default for ServerSettings {
 pub const DEFAULT_HOST: &str = "0.0.0.0";
 /// WebVirtMgr's port, in the configuration of every web panel and firewall that uses it.
 pub const DEFAULT_PORT: u16 = 6080;
-/// Some hundred people with some consoles each; about 100 MiB of memory.
+/// Some hundred people with some consoles each; about 50 MiB of memory (`cargo xtask bench`).
 pub const DEFAULT_MAX_SESSIONS: usize = 1000;
 /// Every session, and as many pages being loaded.
 pub const DEFAULT_MAX_CONNECTIONS: usize = 2000;
