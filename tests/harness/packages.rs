@@ -132,8 +132,9 @@ pub fn gain_root() -> Result<()> {
     if process::is_root() || as_root("true").output().is_ok_and(|output| output.status.success()) {
         return Ok(());
     }
-    let status = Command::new("sudo").arg("-v").status();
-    let status = status.context("root is needed: run as root or install sudo")?;
+    let Ok(status) = Command::new("sudo").arg("-v").status() else {
+        bail!("root is needed, and there is no sudo: run it as root, or install sudo");
+    };
     ensure!(status.success(), "root is needed, and sudo refuses");
     Ok(())
 }

@@ -29,7 +29,7 @@ pub(crate) fn find(name: &str, runner: &Runner) -> Result<PathBuf> {
     if !program.is_file() {
         let mut cargo = Command::new("cargo");
         cargo.args(["install", "--locked", name, "--root"]).arg(&root);
-        runner.run(&format!("installing {name} (once)"), &mut cargo)?;
+        runner.run(&format!("installing {name} (once, takes some minutes)"), &mut cargo)?;
     }
     ensure!(program.is_file(), "cargo installed no {}", program.display());
     Ok(program)
