@@ -1,13 +1,17 @@
-//! Settings of the console proxy, from raw text to checked values.
+//! The settings of the console proxy: from where they come, what they may be, and what they are when nobody says anything.
 //!
-//! What it is: [`Settings::load`] merges, weakest first, the defaults, a TOML file, the environment (`WS_HOST`, `WS_PORT`, `WS_PUBLIC_HOST`,
-//! WebVirtMgr's own names) and flags, and checks the result. [`ServerSettings`] can also be made by hand for a server of one's own.
+//! What it is: [`Settings::load`] lays built-in defaults, a TOML file, the environment and flags over each other (the later the
+//! stronger) and checks the result: [`ServerSettings`] for the server and one [`HostSettings`] for each hypervisor.
 //!
-//! What it is not: it reads neither the process's environment nor its arguments (the caller hands them over), binds nothing, and knows
-//! nothing of libvirt.
+//! What it is not: it reads neither the process's environment nor its arguments (the caller hands both in), and it opens nothing but
+//! the one file. Whether a host can be reached, a port be bound or a folder be read is not its business.
 //!
-//! Invariants: settings that were loaded are within their documented ranges; an unknown key, a wrong type or a value out of range is an
-//! error that names the source, the key, what was found and what is allowed.
+//! Invariants:
+//!
+//! - An unknown key, a wrong type and a value out of range are errors, never ignored and never corrected.
+//! - All that is wrong with the values is reported at once, each with its source, its key, what was found (cut at 60 characters) and
+//!   what is allowed.
+//! - What passes is safe to use as it is: a [`PublicHost`] can stand in a header, a hostname in a URI.
 //!
 //! # Example
 //!
@@ -17,10 +21,11 @@
 //! let settings = Settings::load(Sources {
 //!     file: "/nonexistent/config.toml".into(),
 //!     file_required: false,
-//!     environment: vec![("WS_PORT".into(), "6081".into())],
-//!     flags: Flags { host: Some("::1".into()), port: None },
+//!     environment: vec![("WS_PORT".into(), "6081".into()), ("WS_HOST".into(), "::1".into())],
+//!     flags: Flags { port: Some("6082".into()), ..Flags::default() },
 //! })?;
-//! assert_eq!((settings.server.host.as_str(), settings.server.port), ("::1", 6081));
+//! assert_eq!((settings.server.host.as_str(), settings.server.port), ("::1", 6082));
+//! assert!(settings.hosts.is_empty());
 //!
 //! let wrong = Sources { environment: vec![("WS_PORT".into(), "65536".into())], ..Sources::default() };
 //! assert_eq!(
@@ -32,17 +37,17 @@
 
 #![forbid(unsafe_code)]
 
-mod check;
 mod error;
-mod hosts;
-mod load;
+mod host;
+mod host_name;
 mod public_host;
-mod raw;
+mod reader;
 mod server;
+mod settings;
+mod sources;
 
-pub use error::ConfigError;
-pub use hosts::{Connection, HostSettings};
-pub use load::{DEFAULT_CONFIG_FILE, Flags, Settings, Sources};
+pub use error::{ConfigError, Problem};
+pub use host::{Connection, HostSettings};
 pub use public_host::{PublicHost, PublicHostError};
 pub use server::{
     DEFAULT_CLIENT_TIMEOUT, DEFAULT_CLOSE_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_EARLY_BYTES,
@@ -50,3 +55,8 @@ pub use server::{
     DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_MAX_SESSIONS, DEFAULT_PING_INTERVAL, DEFAULT_PORT,
     DEFAULT_SHUTDOWN_TIMEOUT, ServerSettings,
 };
+pub use settings::Settings;
+pub use sources::{DEFAULT_CONFIG_FILE, Flags, MAX_FILE_SIZE, Sources};
+
+pub(crate) const KIB: usize = 1024;
+pub(crate) const MIB: usize = 1024 * KIB;

@@ -1,54 +1,98 @@
-//! The server's settings and their defaults.
+//! What the server itself is told.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::host_name::host;
 use crate::public_host::PublicHost;
+use crate::reader::{Reader, seconds, text, whole};
+use crate::{KIB, MIB};
 
-/// The settings of the server itself. [`Default`] is what an empty configuration means.
+/// Default of [`ServerSettings::host`]: every IPv4 address, as the Python script listens.
+pub const DEFAULT_HOST: &str = "0.0.0.0";
+
+/// Default of [`ServerSettings::port`]: where WebVirtMgr, WebVirtCloud and websockify expect a console proxy.
+pub const DEFAULT_PORT: u16 = 6080;
+
+/// Default of [`ServerSettings::max_sessions`]: some hundred people with some consoles each; about 50 MiB of memory (`cargo xtask bench`).
+pub const DEFAULT_MAX_SESSIONS: usize = 1000;
+
+/// Default of [`ServerSettings::max_connections`]: every session, and as many pages that are being loaded.
+pub const DEFAULT_MAX_CONNECTIONS: usize = 2000;
+
+/// Default of [`ServerSettings::max_message_size`]: 1 MiB holds the longest clipboard text that HTML5 clients send in practice.
+pub const DEFAULT_MAX_MESSAGE_SIZE: usize = MIB;
+
+/// Default of [`ServerSettings::early_bytes`]: 64 KiB; a SPICE client's first message has about 100 bytes, a VNC client's none.
+pub const DEFAULT_EARLY_BYTES: usize = 64 * KIB;
+
+/// Default of [`ServerSettings::header_timeout`]: enough for a request of some KiB over the worst of lines.
+pub const DEFAULT_HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Default of [`ServerSettings::lookup_timeout`]: opening libvirt over ssh takes half a second; whoever waits ten gives up.
+pub const DEFAULT_LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Default of [`ServerSettings::connect_timeout`]: three of TCP's connection requests (after 0, 1, 3 and 7 s).
+pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Default of [`ServerSettings::ping_interval`]: twice within the 60 s after which nginx and others cut a silent connection.
+pub const DEFAULT_PING_INTERVAL: Duration = Duration::from_secs(25);
+
+/// Default of [`ServerSettings::client_timeout`]: three pings without an answer.
+pub const DEFAULT_CLIENT_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// Default of [`ServerSettings::close_timeout`]: a browser answers a close frame within one round trip.
+pub const DEFAULT_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Default of [`ServerSettings::shutdown_timeout`]: time for every session's closing handshake, and well below the 90 s after which
+/// systemd kills.
+pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How the server listens, and its bounds. The field's names are the file's keys.
+///
+/// The ranges are those that the sources are held to; the type itself does not enforce them, so that tests and other programs can
+/// be quicker or smaller than is sensible in earnest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
-    /// Address or name to listen on, IPv6 without brackets. Key `host`, `WS_HOST`; default [`DEFAULT_HOST`].
+    /// The name or address to listen on; IPv6 without brackets. Default [`DEFAULT_HOST`].
     pub host: String,
-    /// TCP port to listen on; 0 lets the system choose. Key `port`, `WS_PORT`; default [`DEFAULT_PORT`].
+    /// The TCP port to listen on; 0 lets the kernel choose. Default [`DEFAULT_PORT`].
     pub port: u16,
-    /// The name (and port) that browsers reach this server by, where it is not the one they loaded the page from. Key `public_host`,
-    /// `WS_PUBLIC_HOST`; default none.
+    /// Where the console page opens its WebSocket, if not where it came from itself. Default none.
     pub public_host: Option<PublicHost>,
-    /// The folder with noVNC's files (it has `core/rfb.js`). Key `web_root`; by default it is looked for.
+    /// The folder of the HTML5 client's files, an absolute path. Default none: it is looked for in the usual places.
     pub web_root: Option<PathBuf>,
-    /// The most sessions at the same time, 1 to 1,000,000; one more is closed with 1013. Key `max_sessions`; default [`DEFAULT_MAX_SESSIONS`].
+    /// The most sessions at a time, 1 to 1 000 000 and no more than `max_connections`. Default [`DEFAULT_MAX_SESSIONS`].
     pub max_sessions: usize,
-    /// The most connections at the same time, 1 to 1,000,000; one more waits in the system's queue. Key `max_connections`;
-    /// default [`DEFAULT_MAX_CONNECTIONS`].
+    /// The most TCP connections at a time, sessions included, 1 to 1 000 000. Default [`DEFAULT_MAX_CONNECTIONS`].
     pub max_connections: usize,
-    /// The largest message from a client in bytes, 64 KiB to 64 MiB. Key `max_message_size`; default [`DEFAULT_MAX_MESSAGE_SIZE`].
+    /// The largest WebSocket message from a client, 64 KiB to 64 MiB in bytes. Default [`DEFAULT_MAX_MESSAGE_SIZE`].
     pub max_message_size: usize,
-    /// How many of a client's bytes are kept until its console is open, 1 KiB to 16 MiB. Key `early_bytes`; default [`DEFAULT_EARLY_BYTES`].
+    /// How many of a client's bytes are kept until its backend is open, 1 KiB to 16 MiB in bytes. Default [`DEFAULT_EARLY_BYTES`].
     pub early_bytes: usize,
-    /// How long a client may take for the head of a request. Key `header_timeout`; default [`DEFAULT_HEADER_TIMEOUT`].
+    /// How long the head of an HTTP request may take as a whole, 0.1 s to 1 h. Default [`DEFAULT_HEADER_TIMEOUT`].
     pub header_timeout: Duration,
-    /// How long libvirt may take for its answer, the opening of the connection included. Key `lookup_timeout`; default
+    /// How long libvirt may take to answer, opening the connection to it included, 0.1 s to 1 h. Default
     /// [`DEFAULT_LOOKUP_TIMEOUT`].
     pub lookup_timeout: Duration,
-    /// How long opening a console may take. Key `connect_timeout`; default [`DEFAULT_CONNECT_TIMEOUT`].
+    /// How long opening a backend may take, 0.1 s to 1 h. Default [`DEFAULT_CONNECT_TIMEOUT`].
     pub connect_timeout: Duration,
-    /// How often a client is pinged. Key `ping_interval`; default [`DEFAULT_PING_INTERVAL`].
+    /// How often an idle client is pinged, 0.1 s to 50 s. Default [`DEFAULT_PING_INTERVAL`].
     pub ping_interval: Duration,
-    /// A client that is not heard for so long (pongs included) is given up, and so is a console that takes no byte; more than
-    /// `ping_interval`. Key `client_timeout`; default [`DEFAULT_CLIENT_TIMEOUT`].
+    /// A session whose client sends no byte for so long ends, 0.1 s to 1 h and longer than `ping_interval`. Default
+    /// [`DEFAULT_CLIENT_TIMEOUT`].
     pub client_timeout: Duration,
-    /// How long the WebSocket's closing handshake and the draining of both sides may take. Key `close_timeout`; default
-    /// [`DEFAULT_CLOSE_TIMEOUT`].
+    /// How long the closing handshake and the draining of a session may take, 0.1 s to 1 h. Default [`DEFAULT_CLOSE_TIMEOUT`].
     pub close_timeout: Duration,
-    /// How long sessions may take to end after SIGTERM before they are cut off. Key `shutdown_timeout`; default [`DEFAULT_SHUTDOWN_TIMEOUT`].
+    /// How long sessions may take to end when the server stops, 0.1 s to 1 h. Default [`DEFAULT_SHUTDOWN_TIMEOUT`].
     pub shutdown_timeout: Duration,
 }
 
 impl Default for ServerSettings {
     fn default() -> Self {
         Self {
-            host: DEFAULT_HOST.into(),
+            host: DEFAULT_HOST.to_owned(),
             port: DEFAULT_PORT,
             public_host: None,
             web_root: None,
@@ -67,29 +111,90 @@ impl Default for ServerSettings {
     }
 }
 
-/// All IPv4 addresses, as WebVirtMgr's script listens.
-pub const DEFAULT_HOST: &str = "0.0.0.0";
-/// WebVirtMgr's port, in the configuration of every web panel and firewall that uses it.
-pub const DEFAULT_PORT: u16 = 6080;
-/// Some hundred people with some consoles each; about 50 MiB of memory (`cargo xtask bench`).
-pub const DEFAULT_MAX_SESSIONS: usize = 1000;
-/// Every session, and as many pages being loaded.
-pub const DEFAULT_MAX_CONNECTIONS: usize = 2000;
-/// The longest clipboard text that a client sends in practice.
-pub const DEFAULT_MAX_MESSAGE_SIZE: usize = 1024 * 1024;
-/// A SPICE client's first message has about 100 bytes, a VNC client's none.
-pub const DEFAULT_EARLY_BYTES: usize = 64 * 1024;
-/// A browser sends its request at once; this is for the slowest lines.
-pub const DEFAULT_HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// libvirt answers in milliseconds, and opens a connection within one second.
-pub const DEFAULT_LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longer than three lost SYN packets take.
-pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Reverse proxies cut what is silent for 60 s.
-pub const DEFAULT_PING_INTERVAL: Duration = Duration::from_secs(25);
-/// Three pings.
-pub const DEFAULT_CLIENT_TIMEOUT: Duration = Duration::from_secs(75);
-/// A browser answers within one round trip.
-pub const DEFAULT_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Twice the closing of one session; systemd waits 90 s.
-pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+impl ServerSettings {
+    /// Defaults, and what the sources say over them.
+    pub(crate) fn read(from: &mut Reader<'_>) -> Self {
+        let mut settings = Self::default();
+        let Self {
+            host: listen,
+            port,
+            public_host,
+            web_root,
+            max_sessions,
+            max_connections,
+            max_message_size,
+            early_bytes,
+            header_timeout,
+            lookup_timeout,
+            connect_timeout,
+            ping_interval,
+            client_timeout,
+            close_timeout,
+            shutdown_timeout,
+        } = &mut settings;
+        from.set("host", listen, &text(HOST, host));
+        from.set("port", port, &whole(0..=u16::MAX));
+        from.set(
+            "public_host",
+            public_host,
+            &text(PUBLIC_HOST, |text| text.parse().ok().map(Some)),
+        );
+        from.set(
+            "web_root",
+            web_root,
+            &text("an absolute path", |text| Some(Some(absolute(text)?))),
+        );
+        from.set("max_sessions", max_sessions, &whole(1..=1_000_000));
+        from.set("max_connections", max_connections, &whole(1..=1_000_000));
+        from.set("max_message_size", max_message_size, &whole(64 * KIB..=64 * MIB));
+        from.set("early_bytes", early_bytes, &whole(KIB..=16 * MIB));
+        from.set("header_timeout", header_timeout, &seconds(TIMEOUT));
+        from.set("lookup_timeout", lookup_timeout, &seconds(TIMEOUT));
+        from.set("connect_timeout", connect_timeout, &seconds(TIMEOUT));
+        from.set("ping_interval", ping_interval, &seconds(PING_INTERVAL));
+        from.set("client_timeout", client_timeout, &seconds(TIMEOUT));
+        from.set("close_timeout", close_timeout, &seconds(TIMEOUT));
+        from.set("shutdown_timeout", shutdown_timeout, &seconds(TIMEOUT));
+        settings.compare(from);
+        settings
+    }
+
+    /// What only two values together can break, if each of them is right; the complaint goes to the one that somebody wrote.
+    fn compare(&self, from: &mut Reader<'_>) {
+        if !from.is_faultless() {
+            return;
+        }
+        let (ping, client) = (self.ping_interval.as_secs_f64(), self.client_timeout.as_secs_f64());
+        if client <= ping {
+            let (key, what) = if from.has("client_timeout") {
+                ("client_timeout", format!("it must be more than ping_interval, {ping}"))
+            } else {
+                ("ping_interval", format!("it must be less than client_timeout, {client}"))
+            };
+            from.reject(key, &what);
+        }
+        let (sessions, connections) = (self.max_sessions, self.max_connections);
+        if sessions > connections {
+            let (key, what) = if from.has("max_sessions") {
+                ("max_sessions", format!("it must not be more than max_connections, {connections}"))
+            } else {
+                ("max_connections", format!("it must not be less than max_sessions, {sessions}"))
+            };
+            from.reject(key, &what);
+        }
+    }
+}
+
+fn absolute(text: &str) -> Option<PathBuf> {
+    Some(PathBuf::from(text)).filter(|path| path.is_absolute() && !text.contains('\0'))
+}
+
+const HOST: &str = "an address or a name, without a port";
+
+const PUBLIC_HOST: &str = "a host name or address with or without a port, as in console.example.org, 192.0.2.1:6080 or [2001:db8::1]";
+
+/// Seconds that a wait may have as its bound: below, nothing would ever succeed, and above, it would be no bound.
+const TIMEOUT: RangeInclusive<f64> = 0.1..=3600.0;
+
+/// Proxies cut what is silent for 60 s; some room is left for a slow line.
+const PING_INTERVAL: RangeInclusive<f64> = 0.1..=50.0;

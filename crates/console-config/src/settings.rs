@@ -1,0 +1,58 @@
+//! All settings together.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use figment::{Profile, Provider};
+
+use crate::reader::Reader;
+use crate::{ConfigError, HostSettings, ServerSettings, Sources};
+
+/// What the sources say, checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// The server's own.
+    pub server: ServerSettings,
+    /// The hypervisors, in the file's order, each `id` once. May be empty.
+    pub hosts: Vec<HostSettings>,
+}
+
+impl Settings {
+    /// Reads the file, lays the sources over each other and checks the result. Blocks while it reads.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`]: the file cannot be read or is not TOML, or all that is wrong with the values.
+    pub fn load(sources: Sources) -> Result<Self, ConfigError> {
+        let sources = sources.merged()?;
+        let tables = sources.data().unwrap_or_default();
+        let table = tables.get(&Profile::Default).cloned().unwrap_or_default();
+
+        let mut problems = Vec::new();
+        let mut reader = Reader::new(&sources, &table, &mut problems);
+        let server = ServerSettings::read(&mut reader);
+        let mut ids = HashMap::new();
+        let mut index = 0_usize;
+        let hosts = reader.tables("hosts", |table| {
+            let host = HostSettings::read(table);
+            if let Some(host) = &host {
+                match ids.entry(host.id) {
+                    Entry::Vacant(free) => _ = free.insert(index),
+                    Entry::Occupied(first) => {
+                        let first = first.get();
+                        let what = format!("hosts[{first}] has this id already");
+                        table.reject("id", &what);
+                    }
+                }
+            }
+            index += 1;
+            host
+        });
+        reader.finish();
+        if problems.is_empty() {
+            Ok(Self { server, hosts })
+        } else {
+            Err(ConfigError::Invalid(problems))
+        }
+    }
+}
