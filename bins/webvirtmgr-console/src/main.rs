@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -65,11 +66,9 @@ fn settings(arguments: Arguments) -> Result<Settings> {
     Ok(Settings::load(sources)?)
 }
 
-/// Variables that are not UTF-8 are not ours.
-fn text_variable(
-    (name, value): (std::ffi::OsString, std::ffi::OsString),
-) -> Option<(String, String)> {
-    Some((name.into_string().ok()?, value.into_string().ok()?))
+/// A value that is not UTF-8 is kept with marks in it, to be refused where it is ours.
+fn text_variable((name, value): (OsString, OsString)) -> Option<(String, String)> {
+    Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
 }
 
 fn serve(settings: Settings) -> Result<()> {
