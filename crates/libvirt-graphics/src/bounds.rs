@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn attributes_of_a_tag() {
         for (tag, expected) in [
-            ("a>b='c'", &[][..]),
+            ("a>b='c'>d='e'", &[][..]),
             ("a b='c'/> text d='e'", &[("b", "c")]),
             ("a b = 'c>\"d' e=\"f='g'\">", &[("b", "c>\"d"), ("e", "f='g'")]),
             ("a\n\tx:b\r\n=\n'c'\td=''", &[("x:b", "c"), ("d", "")]),
