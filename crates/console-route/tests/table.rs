@@ -37,6 +37,7 @@ fn every_row() {
         ("<graphics type='vnc' socket='/s'/>".into(), "vnc unix /s", "RemoteSocket { kind: Vnc }"),
         ("<graphics type='spice'><listen type='socket' socket='/s'/></graphics>".into(), "spice unix /s", "RemoteSocket { kind: Spice }"),
         (vnc("<listen type='socket'/>"), "NoSocketPath { kind: Vnc }", "RemoteSocket { kind: Vnc }"),
+        (vnc("<listen type='socket' socket=''/>"), "NoSocketPath { kind: Vnc }", "RemoteSocket { kind: Vnc }"),
         (vnc("<listen type='socket' socket='s'/>"), "RelativeSocketPath { kind: Vnc }", "RemoteSocket { kind: Vnc }"),
         // A socket has no port, and whatever port is written beside it does not count.
         ("<graphics type='vnc' port='-1'><listen type='socket' socket='/s'/></graphics>".into(), "vnc unix /s", "RemoteSocket { kind: Vnc }"),
