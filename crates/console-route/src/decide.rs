@@ -81,12 +81,13 @@ fn socket(
     kind: ConsoleKind,
     path: Option<&String>,
 ) -> Result<Route, RouteError> {
-    match access {
-        HostAccess::Local => path
-            .filter(|path| !path.is_empty())
-            .map(|path| Route::Unix { path: path.clone() })
-            .ok_or(RouteError::NoSocketPath { kind }),
-        HostAccess::Remote { .. } => Err(RouteError::RemoteSocket { kind }),
+    if *access != HostAccess::Local {
+        return Err(RouteError::RemoteSocket { kind });
+    }
+    match path.map(String::as_str) {
+        None | Some("") => Err(RouteError::NoSocketPath { kind }),
+        Some(path) if path.starts_with('/') => Ok(Route::Unix { path: path.to_owned() }),
+        Some(_) => Err(RouteError::RelativeSocketPath { kind }),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What goes into the decision and what comes out.
 
 use alloc::string::String;
-use core::fmt;
+use core::fmt::{self, Write};
 use core::num::NonZeroU16;
 
 /// How this machine reaches a hypervisor.
@@ -12,7 +12,8 @@ pub enum HostAccess {
     Local,
     /// Another machine, over the network (libvirt over TCP or TLS).
     Remote {
-        /// Its name or address, without a port and without brackets.
+        /// Its name or address, without a port and without brackets. `localhost`, a loopback address or none at all (which libvirt's URIs
+        /// take for localhost) is this machine: consoles on its loopback are opened here.
         hostname: String,
     },
 }
@@ -36,7 +37,9 @@ impl fmt::Display for ConsoleKind {
     }
 }
 
-/// Where a console is, seen from this machine. It prints as the log shows it.
+/// Where a console is, seen from this machine.
+///
+/// It prints on one line, as the log shows it: what a terminal or a log would obey is escaped.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Route {
@@ -74,11 +77,13 @@ impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp { host, port } => write!(f, "tcp {}", HostPort(host, *port)),
-            Self::Unix { path } => write!(f, "unix {path}"),
+            Self::Unix { path } => write!(f, "unix {}", Printable(path)),
             Self::SshTcp { via, host, port } => {
-                write!(f, "ssh {via} tcp {}", HostPort(host, *port))
+                write!(f, "ssh {} tcp {}", Printable(via), HostPort(host, *port))
             }
-            Self::SshUnix { via, path } => write!(f, "ssh {via} unix {path}"),
+            Self::SshUnix { via, path } => {
+                write!(f, "ssh {} unix {}", Printable(via), Printable(path))
+            }
         }
     }
 }
@@ -99,6 +104,48 @@ struct HostPort<'a>(&'a str, NonZeroU16);
 impl fmt::Display for HostPort<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(host, port) = self;
-        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+        let shown = Printable(host);
+        if host.contains(':') { write!(f, "[{shown}]:{port}") } else { write!(f, "{shown}:{port}") }
+    }
+}
+
+/// Text out of domain XML, where a character reference may stand for a line's end or a terminal's command.
+struct Printable<'a>(&'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for found in self.0.chars() {
+            if matches!(found, '"' | '\'' | '\\') {
+                f.write_char(found)?;
+            } else {
+                write!(f, "{}", found.escape_debug())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn routes_print_on_one_line() {
+        let port = NonZeroU16::MAX;
+        let via = || "hv1".into();
+        for (route, expected) in [
+            (Route::Tcp { host: "127.0.0.1".into(), port }, "tcp 127.0.0.1:65535"),
+            (Route::Tcp { host: "::1".into(), port }, "tcp [::1]:65535"),
+            (Route::Tcp { host: "fe80::1%eth0".into(), port }, "tcp [fe80::1%eth0]:65535"),
+            (Route::Tcp { host: "a\nb".into(), port }, "tcp a\\nb:65535"),
+            (Route::Unix { path: "/s/ä 'b'".into() }, "unix /s/ä 'b'"),
+            (Route::Unix { path: "/s\u{9b}2J\u{202e}".into() }, "unix /s\\u{9b}2J\\u{202e}"),
+            (Route::SshTcp { via: via(), host: "::1".into(), port }, "ssh hv1 tcp [::1]:65535"),
+            (Route::SshUnix { via: via(), path: "/s".into() }, "ssh hv1 unix /s"),
+        ] {
+            assert_eq!(route.to_string(), expected);
+        }
     }
 }

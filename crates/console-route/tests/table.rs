@@ -1,8 +1,8 @@
 //! The decision table, every row.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-use console_route::{ConsoleKind, HostAccess, RouteError, route};
+use console_route::{ConsoleKind, HostAccess, Route, RouteError, route};
 use libvirt_graphics::Domain;
 use proptest::prelude::*;
 
@@ -37,6 +37,10 @@ fn every_row() {
         ("<graphics type='vnc' socket='/s'/>".into(), "vnc unix /s", "RemoteSocket { kind: Vnc }"),
         ("<graphics type='spice'><listen type='socket' socket='/s'/></graphics>".into(), "spice unix /s", "RemoteSocket { kind: Spice }"),
         (vnc("<listen type='socket'/>"), "NoSocketPath { kind: Vnc }", "RemoteSocket { kind: Vnc }"),
+        (vnc("<listen type='socket' socket=''/>"), "NoSocketPath { kind: Vnc }", "RemoteSocket { kind: Vnc }"),
+        (vnc("<listen type='socket' socket='s'/>"), "RelativeSocketPath { kind: Vnc }", "RemoteSocket { kind: Vnc }"),
+        // A socket has no port, and whatever port is written beside it does not count.
+        ("<graphics type='vnc' port='-1'><listen type='socket' socket='/s'/></graphics>".into(), "vnc unix /s", "RemoteSocket { kind: Vnc }"),
         // Loopback.
         (at("127.0.0.1"), "vnc tcp 127.0.0.1:5901", "RemoteLoopback { kind: Vnc }"),
         (at("127.1.2.3"), "vnc tcp 127.1.2.3:5901", "RemoteLoopback { kind: Vnc }"),
@@ -61,6 +65,8 @@ fn every_row() {
         (vnc("<listen type='vsock'/>"), "UnknownListen { kind: Vnc, found: \"vsock\" }", ""),
         ("<graphics type='vnc' port='-1' autoport='yes'/>".into(), "NoPort { kind: Vnc }", ""),
         ("<graphics type='vnc'/>".into(), "NoPort { kind: Vnc }", ""),
+        ("<graphics type='vnc' websocket='5700'/>".into(), "NoPort { kind: Vnc }", ""),
+        ("<graphics type='vnc' port='-1'/><graphics type='spice' port='5902'/>".into(), "NoPort { kind: Vnc }", ""),
         ("<graphics type='spice' tlsPort='5902'/>".into(), "TlsOnly { kind: Spice }", ""),
         ("<graphics type='spice' port='-1' tlsPort='5902'/>".into(), "TlsOnly { kind: Spice }", ""),
         ("<graphics type='spice' port='5901' tlsPort='5902'/>".into(), "spice tcp 127.0.0.1:5901", "spice tcp hv1:5901"),
@@ -78,7 +84,7 @@ fn every_row() {
 
 #[test]
 fn this_machine_over_the_network_is_local() {
-    for hostname in ["localhost", "127.0.0.1", "::1"] {
+    for hostname in ["localhost", "127.0.0.1", "127.8.0.1", "::1", ""] {
         let loopback = vnc("<listen type='address' address='127.0.0.1'/>");
         assert_eq!(decide(&remote(hostname), &loopback), "vnc tcp 127.0.0.1:5901");
         assert_eq!(decide(&remote(hostname), &vnc("")), "vnc tcp 127.0.0.1:5901");
@@ -113,39 +119,91 @@ fn a_domain_that_does_not_run_is_shut_off_whatever_its_devices_say() {
     assert_eq!(route(&HostAccess::Local, &off, None), Err(RouteError::ShutOff));
 }
 
-#[test]
-fn every_error_reads_well() {
-    let kind = ConsoleKind::Vnc;
-    for error in [
-        RouteError::ShutOff,
-        RouteError::NoGraphics,
-        RouteError::Unsupported { found: "sdl".into() },
-        RouteError::NotThisKind { wanted: kind },
-        RouteError::ListensNowhere { kind },
-        RouteError::UnknownListen { kind, found: "vsock".into() },
-        RouteError::NoPort { kind },
-        RouteError::TlsOnly { kind },
-        RouteError::NoSocketPath { kind },
-        RouteError::RemoteSocket { kind },
-        RouteError::RemoteLoopback { kind },
-    ] {
-        let text = error.to_string();
-        assert!(text.starts_with("the guest") && !text.ends_with('.'), "{text}");
-        // Short enough for a WebSocket's close reason.
-        assert!(text.len() <= 123 && !text.contains(['<', '>', '&']), "{text}");
-        assert!(!error.remedy().is_empty());
-    }
+/// Addresses and names that mean something, and others.
+fn addresses() -> impl Strategy<Value = String> {
+    prop_oneof![
+        prop::sample::select(vec![
+            "",
+            "0.0.0.0",
+            "::",
+            "127.0.0.1",
+            "::1",
+            "localhost",
+            "192.0.2.7",
+            "hv1"
+        ])
+        .prop_map(String::from),
+        "[0-9a-f:.%]{0,20}",
+        "\\PC{0,10}",
+    ]
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('\'', "&apos;")
 }
 
 proptest! {
     #[test]
-    fn the_port_is_always_the_xmls(port in 1u16.., listen in "[0-9a-f:.]{0,20}", hostname in "[a-z0-9.:]{0,12}") {
-        let devices = format!("<graphics type='vnc' port='{port}' listen='{listen}'/>");
-        for access in [HostAccess::Local, remote(&hostname)] {
-            if let Ok(routed) = route(&access, &domain(" id='1'", &devices), None) {
-                let ending = format!(":{port}");
-                prop_assert!(routed.route.to_string().ends_with(&ending));
+    fn the_port_is_always_the_xmls_and_another_machine_always_the_hosts_name(
+        port in 1u16..,
+        attribute in addresses(),
+        child in proptest::option::of(addresses()),
+        hostname in addresses(),
+    ) {
+        let attribute = escaped(&attribute);
+        let child = child
+            .map(|child| format!("<listen type='address' address='{}'/>", escaped(&child)))
+            .unwrap_or_default();
+        let devices =
+            format!("<graphics type='vnc' port='{port}' tlsPort='7' listen='{attribute}'>{child}</graphics>");
+        let domain = domain(" id='1'", &devices);
+        let here = route(&HostAccess::Local, &domain, None).unwrap();
+        match route(&remote(&hostname), &domain, None) {
+            Ok(there) => {
+                let Route::Tcp { host, port: opened } = &there.route else { panic!("{there:?}") };
+                prop_assert_eq!(opened.get(), port);
+                prop_assert!(*host == hostname || there == here, "{} {}", there.route, here.route);
+            }
+            Err(error) => prop_assert_eq!(error, RouteError::RemoteLoopback { kind: ConsoleKind::Vnc }),
+        }
+        let Route::Tcp { port: opened, .. } = here.route else { panic!("{here:?}") };
+        prop_assert_eq!(opened.get(), port);
+    }
+
+    #[test]
+    fn any_devices(devices in proptest::collection::vec(device(), 0..4), hostname in addresses()) {
+        let domain = domain(" id='1'", &devices.concat());
+        for wanted in [None, Some(ConsoleKind::Vnc), Some(ConsoleKind::Spice)] {
+            for access in [HostAccess::Local, remote(&hostname)] {
+                match route(&access, &domain, wanted) {
+                    Ok(routed) => {
+                        prop_assert!(wanted.is_none_or(|wanted| wanted == routed.kind));
+                        prop_assert!(!routed.route.to_string().contains(char::is_control));
+                    }
+                    Err(error) => prop_assert!(!error.to_string().contains(char::is_control)),
+                }
             }
         }
     }
+}
+
+/// A `<graphics>` of any shape.
+fn device() -> impl Strategy<Value = String> {
+    let port = || prop::sample::select(vec!["", " port='-1'", " port='5900'", " tlsPort='5901'"]);
+    let kind = prop::sample::select(vec!["vnc", "spice", "sdl", "a&#10;b"]);
+    let listen =
+        prop::sample::select(vec!["", "address", "network", "socket", "none", "v&#x9b;sock"]);
+    (kind, port(), listen, addresses(), "\\PC{0,10}").prop_map(
+        |(kind, port, listen, address, path)| {
+            let listen = match listen {
+                "" => String::new(),
+                _ => format!(
+                    "<listen type='{listen}' address='{}' socket='/{}&#10;'/>",
+                    escaped(&address),
+                    escaped(&path)
+                ),
+            };
+            format!("<graphics type='{kind}'{port}>{listen}</graphics>")
+        },
+    )
 }

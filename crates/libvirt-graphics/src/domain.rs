@@ -8,7 +8,7 @@ use roxmltree::{Document, Node, ParsingOptions};
 use uuid::Uuid;
 
 use crate::bounds::{self, MAX_NODES};
-use crate::error::{XmlError, cut};
+use crate::error::{XmlError, printable};
 use crate::graphics::Graphics;
 
 /// What a console needs to know of a domain.
@@ -37,7 +37,7 @@ impl Domain {
         let document = Document::parse_with_options(text, options)?;
         let root = document.root_element();
         if !is(&root, "domain") {
-            return Err(XmlError::NotADomain { found: cut(root.tag_name().name()) });
+            return Err(XmlError::NotADomain { found: printable(root.tag_name().name()) });
         }
         let graphics = child(&root, "devices")
             .into_iter()
@@ -48,8 +48,8 @@ impl Domain {
         let uuid = text_of(&root, "uuid")?;
         Ok(Self {
             name: text_of(&root, "name")?.to_owned(),
-            uuid: Uuid::try_parse(uuid).map_err(|_| XmlError::Uuid { found: cut(uuid) })?,
-            active: root.has_attribute("id"),
+            uuid: Uuid::try_parse(uuid).map_err(|_| XmlError::Uuid { found: printable(uuid) })?,
+            active: attribute(&root, "id").is_some(),
             graphics,
         })
     }
@@ -78,6 +78,13 @@ impl Domain {
 /// libvirt's own elements have no namespace; others' (in `<metadata>`) have.
 pub(crate) fn is(node: &Node<'_, '_>, name: &str) -> bool {
     node.is_element() && node.tag_name().namespace().is_none() && node.tag_name().name() == name
+}
+
+/// The same for attributes: roxmltree's own lookup takes another's `o:port` for `port`.
+pub(crate) fn attribute<'a>(node: &Node<'a, '_>, name: &str) -> Option<&'a str> {
+    node.attributes()
+        .find(|found| found.namespace().is_none() && found.name() == name)
+        .map(|found| found.value())
 }
 
 fn child<'a, 'input>(parent: &Node<'a, 'input>, name: &str) -> Option<Node<'a, 'input>> {

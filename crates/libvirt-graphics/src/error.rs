@@ -1,12 +1,14 @@
 //! Why domain XML cannot be read.
 
 use alloc::borrow::ToOwned;
-use alloc::format;
 use alloc::string::{String, ToString};
 
-use crate::bounds::{MAX_ATTRIBUTES, MAX_NAMESPACES, MAX_XML_SIZE};
+use roxmltree::Error as Parser;
 
-/// Why domain XML cannot be read. No text shows a password: only values of named, harmless attributes are repeated, cut to 40 characters.
+use crate::bounds::{MAX_ATTRIBUTES, MAX_NAMESPACE_SIZE, MAX_NAMESPACES, MAX_NODES, MAX_XML_SIZE};
+
+/// Why domain XML cannot be read. Only types, names of elements, ports and the uuid are repeated, made printable and cut to 40 characters:
+/// no text shows a password, not even out of XML that is damaged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum XmlError {
@@ -28,7 +30,19 @@ pub enum XmlError {
     /// An element with more than [`MAX_ATTRIBUTES`] attributes.
     #[error("domain XML has an element with more than {MAX_ATTRIBUTES} attributes")]
     TooManyAttributes,
-    /// Not well-formed, a document type (which libvirt never writes), or too many nodes.
+    /// A namespace declaration of more than [`MAX_NAMESPACE_SIZE`] bytes.
+    #[error("domain XML has a namespace declaration of more than {MAX_NAMESPACE_SIZE} bytes")]
+    NamespaceTooLong,
+    /// More than [`MAX_NODES`] elements, texts and comments.
+    #[error("domain XML has more than {MAX_NODES} elements, texts and comments")]
+    TooManyNodes,
+    /// A document type, which libvirt never writes: entities could hide in it.
+    #[error("domain XML has a document type")]
+    DocumentType,
+    /// It ends before its root element does.
+    #[error("domain XML ends before its root element does")]
+    Incomplete,
+    /// Not well-formed.
     #[error("domain XML cannot be parsed: {problem} at line {line}, column {column}")]
     Syntax {
         /// What the parser says.
@@ -76,20 +90,60 @@ pub enum XmlError {
     },
 }
 
-impl From<roxmltree::Error> for XmlError {
-    fn from(error: roxmltree::Error) -> Self {
+impl From<Parser> for XmlError {
+    fn from(error: Parser) -> Self {
+        let problem = match &error {
+            Parser::NodesLimitReached => return Self::TooManyNodes,
+            Parser::DtdDetected => return Self::DocumentType,
+            Parser::NoRootNode | Parser::UnclosedRootNode | Parser::UnexpectedEndOfStream => {
+                return Self::Incomplete;
+            }
+            // The parser's own texts repeat names that may be a piece of a password with a lost quote or a bare `&`.
+            Parser::DuplicatedNamespace(..) => "a namespace is declared twice".to_owned(),
+            Parser::UnknownNamespace(..) => "a namespace is not declared".to_owned(),
+            Parser::UnexpectedCloseTag(..) => "another element is closed than is open".to_owned(),
+            Parser::UnknownEntityReference(..) => "an entity is not defined".to_owned(),
+            Parser::DuplicatedAttribute(..) => "an attribute is given twice".to_owned(),
+            // The others end in the position.
+            other => printable(other.to_string().split(" at ").next().unwrap_or_default()),
+        };
         let position = error.pos();
-        let text = error.to_string();
-        // The parser's own texts end in the position; names out of the document may be long.
-        let problem = text.split(" at ").next().unwrap_or(&text);
-        Self::Syntax { problem: cut(problem), line: position.row, column: position.col }
+        Self::Syntax { problem, line: position.row, column: position.col }
     }
 }
 
-/// The first 40 characters.
-pub(crate) fn cut(text: &str) -> String {
-    match text.char_indices().nth(40) {
-        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
+/// The first 40 characters on one line, nothing in them that a terminal or a log would obey.
+pub(crate) fn printable(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text.chars();
+    for found in rest.by_ref().take(40) {
+        if matches!(found, '"' | '\'' | '\\') {
+            shown.push(found);
+        } else {
+            shown.extend(found.escape_debug());
+        }
+    }
+    if rest.next().is_some() {
+        shown.push_str("...");
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_is_cut_and_printable() {
+        let long = "ä".repeat(41);
+        for (text, expected) in [
+            ("egl-headless", "egl-headless".to_owned()),
+            ("it's \"a\\b\"", "it's \"a\\b\"".to_owned()),
+            ("a\nb\u{1b}[2J\u{9b}\u{202e}", "a\\nb\\u{1b}[2J\\u{9b}\\u{202e}".to_owned()),
+            (&long[..80], "ä".repeat(40)),
+            (&long, "ä".repeat(40) + "..."),
+        ] {
+            assert_eq!(printable(text), expected);
+        }
     }
 }

@@ -9,8 +9,8 @@ use core::num::NonZeroU16;
 use roxmltree::Node;
 use secrecy::SecretString;
 
-use crate::domain::is;
-use crate::error::{XmlError, cut};
+use crate::domain::{attribute, is};
+use crate::error::{XmlError, printable};
 
 /// One `<graphics>` element (libvirt, "Domain XML format", "Graphical framebuffers").
 #[derive(Clone, Debug)]
@@ -40,15 +40,15 @@ pub struct Graphics {
 
 impl Graphics {
     pub(crate) fn from_node(node: &Node<'_, '_>) -> Result<Self, XmlError> {
-        let kind = node.attribute("type").ok_or(XmlError::NoType { element: "graphics" })?;
-        let port = |attribute| Port::from_attribute(node, kind, attribute);
-        let owned = |attribute| node.attribute(attribute).map(ToOwned::to_owned);
+        let kind = attribute(node, "type").ok_or(XmlError::NoType { element: "graphics" })?;
+        let port = |name| Port::from_attribute(node, kind, name);
+        let owned = |name| attribute(node, name).map(ToOwned::to_owned);
         Ok(Self {
             kind: GraphicsKind::from_type(kind),
             port: port("port")?,
             tls_port: port("tlsPort")?,
             websocket: port("websocket")?,
-            autoport: node.attribute("autoport") == Some("yes"),
+            autoport: attribute(node, "autoport") == Some("yes"),
             listen: owned("listen"),
             listens: node
                 .children()
@@ -56,7 +56,7 @@ impl Graphics {
                 .map(|child| Listen::from_node(&child))
                 .collect::<Result<_, _>>()?,
             socket: owned("socket"),
-            password: node.attribute("passwd").map(SecretString::from),
+            password: attribute(node, "passwd").map(SecretString::from),
             password_valid_to: owned("passwdValidTo"),
         })
     }
@@ -79,7 +79,7 @@ impl GraphicsKind {
         match name {
             "vnc" => Self::Vnc,
             "spice" => Self::Spice,
-            other => Self::Other(cut(other)),
+            other => Self::Other(printable(other)),
         }
     }
 }
@@ -118,15 +118,18 @@ impl Port {
     fn from_attribute(
         node: &Node<'_, '_>,
         kind: &str,
-        attribute: &'static str,
+        name: &'static str,
     ) -> Result<Self, XmlError> {
-        let Some(value) = node.attribute(attribute) else { return Ok(Self::Missing) };
-        match value {
-            "-1" | "0" => Ok(Self::Unallocated),
-            _ => value.parse().map(Self::Number).map_err(|_| XmlError::Port {
-                kind: cut(kind),
-                attribute,
-                found: cut(value),
+        let Some(value) = attribute(node, name) else { return Ok(Self::Missing) };
+        // Rust's parser would take a `+`, which libvirt never writes.
+        let number = if value.starts_with('+') { None } else { value.parse().ok() };
+        match (value, number) {
+            ("-1" | "0", _) => Ok(Self::Unallocated),
+            (_, Some(number)) => Ok(Self::Number(number)),
+            (_, None) => Err(XmlError::Port {
+                kind: printable(kind),
+                attribute: name,
+                found: printable(value),
             }),
         }
     }
@@ -161,14 +164,14 @@ pub enum Listen {
 
 impl Listen {
     fn from_node(node: &Node<'_, '_>) -> Result<Self, XmlError> {
-        let kind = node.attribute("type").ok_or(XmlError::NoType { element: "listen" })?;
-        let owned = |attribute| node.attribute(attribute).map(ToOwned::to_owned);
+        let kind = attribute(node, "type").ok_or(XmlError::NoType { element: "listen" })?;
+        let owned = |name| attribute(node, name).map(ToOwned::to_owned);
         Ok(match kind {
             "address" => Self::Address { address: owned("address") },
             "network" => Self::Network { network: owned("network"), address: owned("address") },
             "socket" => Self::Socket { path: owned("socket") },
             "none" => Self::None,
-            other => Self::Other(cut(other)),
+            other => Self::Other(printable(other)),
         })
     }
 }

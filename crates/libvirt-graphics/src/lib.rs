@@ -8,8 +8,9 @@
 //!
 //! Invariants:
 //!
-//! - Never panics; hostile XML costs bounded time and memory ([`MAX_XML_SIZE`], [`MAX_NODES`], [`MAX_ATTRIBUTES`], [`MAX_NAMESPACES`]).
-//! - A VNC or SPICE password is kept in a type that neither prints nor outlives its owner in memory.
+//! - Never panics; hostile XML costs bounded time and memory ([`MAX_XML_SIZE`], [`MAX_NODES`], [`MAX_ATTRIBUTES`], [`MAX_NAMESPACES`],
+//!   [`MAX_NAMESPACE_SIZE`]), and no stack that grows with its depth.
+//! - A VNC or SPICE password is kept in a type that neither prints nor outlives its owner in memory (the XML that it came in is the caller's).
 //! - "No port" and "not allocated yet" are no numbers: see [`Port`].
 //!
 //! # Example
@@ -55,7 +56,7 @@ mod domain;
 mod error;
 mod graphics;
 
-pub use bounds::{MAX_ATTRIBUTES, MAX_NAMESPACES, MAX_NODES, MAX_XML_SIZE};
+pub use bounds::{MAX_ATTRIBUTES, MAX_NAMESPACE_SIZE, MAX_NAMESPACES, MAX_NODES, MAX_XML_SIZE};
 pub use domain::Domain;
 pub use error::XmlError;
 pub use graphics::{Graphics, GraphicsKind, Listen, Port};
