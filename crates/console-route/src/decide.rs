@@ -3,12 +3,14 @@
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::IpAddr;
+use core::num::NonZeroU16;
 
 use libvirt_graphics::{Domain, Graphics, GraphicsKind, Listen, Port};
 
 use crate::address::{Scope, scope};
 use crate::error::RouteError;
-use crate::types::{ConsoleKind, HostAccess, Route, Routed};
+use crate::types::{ConsoleKind, HostAccess, Route, Routed, Tunnel};
 
 /// Decides how the console of `domain` is reached on a host that is reached by `access`.
 ///
@@ -81,14 +83,18 @@ fn socket(
     kind: ConsoleKind,
     path: Option<&String>,
 ) -> Result<Route, RouteError> {
-    if *access != HostAccess::Local {
+    if matches!(access, HostAccess::Remote { .. }) {
         return Err(RouteError::RemoteSocket { kind });
     }
-    match path.map(String::as_str) {
-        None | Some("") => Err(RouteError::NoSocketPath { kind }),
-        Some(path) if path.starts_with('/') => Ok(Route::Unix { path: path.to_owned() }),
-        Some(_) => Err(RouteError::RelativeSocketPath { kind }),
-    }
+    let path = match path.map(String::as_str) {
+        None | Some("") => return Err(RouteError::NoSocketPath { kind }),
+        Some(path) if path.starts_with('/') => path.to_owned(),
+        Some(_) => return Err(RouteError::RelativeSocketPath { kind }),
+    };
+    Ok(match access {
+        HostAccess::Ssh { via, .. } => Route::SshUnix { via: via.clone(), path },
+        _ => Route::Unix { path },
+    })
 }
 
 fn tcp(
@@ -103,21 +109,44 @@ fn tcp(
         _ => return Err(RouteError::NoPort { kind }),
     };
     let listen = listen.map(String::as_str).unwrap_or_default();
-    let host = match (here(access), scope(listen)) {
-        (None, Scope::Loopback) | (None, Scope::Specific) => listen,
-        (None, Scope::Any(loopback)) => loopback,
-        (Some(_), Scope::Loopback) => return Err(RouteError::RemoteLoopback { kind }),
-        (Some(hostname), Scope::Any(_) | Scope::Specific) => hostname,
-    };
-    Ok(Route::Tcp { host: host.to_owned(), port })
+    match (access, scope(listen)) {
+        (HostAccess::Ssh { via, hostname, tunnel }, scope) => {
+            if scope != Scope::Loopback && *tunnel == Tunnel::WhenNeeded && !is_here(hostname) {
+                return Ok(elsewhere(hostname, listen, port));
+            }
+            Ok(Route::SshTcp { via: via.clone(), host: on_itself(listen).to_owned(), port })
+        }
+        (HostAccess::Remote { hostname }, scope) if !is_here(hostname) => match scope {
+            Scope::Loopback => Err(RouteError::RemoteLoopback { kind }),
+            Scope::Any(_) | Scope::Specific => Ok(elsewhere(hostname, listen, port)),
+        },
+        _ => Ok(Route::Tcp { host: on_itself(listen).to_owned(), port, prefer: None }),
+    }
 }
 
-/// The name of another machine; `None` for this one, also when it is reached over the network.
-fn here(access: &HostAccess) -> Option<&str> {
-    match access {
-        HostAccess::Remote { hostname } if scope(hostname) == Scope::Specific => Some(hostname),
-        _ => None,
+/// Where a console that listens on `listen` is opened by its own machine.
+fn on_itself(listen: &str) -> &str {
+    match scope(listen) {
+        Scope::Loopback | Scope::Specific => listen,
+        Scope::Any(loopback) => loopback,
     }
+}
+
+/// Where a console that listens on `listen` is opened from another machine: at the host's own name, never at an address that this
+/// name does not have.
+fn elsewhere(hostname: &str, listen: &str, port: NonZeroU16) -> Route {
+    let is_address = hostname.parse::<IpAddr>().is_ok();
+    let prefer = listen.parse::<IpAddr>().ok().map(|address| address.to_canonical());
+    Route::Tcp {
+        host: hostname.to_owned(),
+        port,
+        prefer: prefer.filter(|address| !is_address && !address.is_unspecified()),
+    }
+}
+
+/// Whether a host's name means this machine.
+fn is_here(hostname: &str) -> bool {
+    scope(hostname) != Scope::Specific
 }
 
 /// How many foreign types an error lists.

@@ -80,6 +80,22 @@ pub enum RouteError {
 }
 
 impl RouteError {
+    /// The kind of console that was found, or asked for in vain; `None` where nothing tells.
+    pub const fn kind(&self) -> Option<ConsoleKind> {
+        match *self {
+            Self::ShutOff | Self::NoGraphics | Self::Unsupported { .. } => None,
+            Self::NotThisKind { wanted: kind }
+            | Self::ListensNowhere { kind }
+            | Self::UnknownListen { kind, .. }
+            | Self::NoPort { kind }
+            | Self::TlsOnly { kind }
+            | Self::NoSocketPath { kind }
+            | Self::RelativeSocketPath { kind }
+            | Self::RemoteSocket { kind }
+            | Self::RemoteLoopback { kind } => Some(kind),
+        }
+    }
+
     /// What to write in the domain's XML, or to do, instead.
     pub const fn remedy(&self) -> &'static str {
         match self {

@@ -3,15 +3,18 @@
 //!
 //! What it is: [`route`], a pure function, and its types. The table:
 //!
-//! | the console listens on | local host | remote host |
-//! | --- | --- | --- |
-//! | UNIX socket | that socket | error |
-//! | loopback (127.0.0.0/8, ::1, localhost) | there | error |
-//! | any address (0.0.0.0, ::, none given) | loopback | the host's name |
-//! | a specific address | there | the host's name |
-//! | nothing (`listen` none, no port yet, shut off, TLS only) | error | error |
+//! | the console listens on | local host | by SSH | by TCP or TLS |
+//! | --- | --- | --- | --- |
+//! | UNIX socket | that socket | tunnel to it | error |
+//! | loopback (127.0.0.0/8, ::1, localhost) | there | tunnel to it | error |
+//! | any address (0.0.0.0, ::, none given) | loopback | the host's name | the host's name |
+//! | a specific address | there | the host's name, at that address if it has it | the same |
+//! | nothing (`listen` none, no port yet, shut off, TLS only) | error | error | error |
 //!
-//! What it is not: it resolves no name, opens nothing and asks nobody. Routes through SSH have their types here; no access leads to them yet.
+//! A TCP or TLS host that is called localhost is this machine. An SSH host with [`Tunnel::Always`], or one that is called localhost (which
+//! may be a forwarded port), is reached through its tunnel in every row.
+//!
+//! What it is not: it resolves no name, opens nothing and asks nobody.
 //!
 //! Invariants: the port is always the XML's; there is never a second address to try, since another machine's 192.168.122.1 may be a
 //! stranger's guest here; never panics.
@@ -57,4 +60,4 @@ mod types;
 
 pub use decide::route;
 pub use error::RouteError;
-pub use types::{ConsoleKind, HostAccess, Route, Routed};
+pub use types::{ConsoleKind, HostAccess, Route, Routed, Tunnel};

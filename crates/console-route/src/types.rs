@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use core::fmt::{self, Write};
+use core::net::IpAddr;
 use core::num::NonZeroU16;
 
 /// How this machine reaches a hypervisor.
@@ -16,6 +17,26 @@ pub enum HostAccess {
         /// take for localhost) is this machine: consoles on its loopback are opened here.
         hostname: String,
     },
+    /// Another machine, through its SSH server.
+    Ssh {
+        /// The name by which SSH finds it, for [`Route::SshTcp`] and [`Route::SshUnix`].
+        via: String,
+        /// Its name or address as the network knows it (ssh_config's `HostName`), without a port and without brackets. A loopback address
+        /// may be a forwarded port of some other machine, so then every console is tunnelled.
+        hostname: String,
+        /// Which consoles go through the tunnel.
+        tunnel: Tunnel,
+    },
+}
+
+/// Which consoles of an SSH host go through its tunnel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Tunnel {
+    /// Those that cannot be reached otherwise: on loopback and on UNIX sockets.
+    #[default]
+    WhenNeeded,
+    /// All of them: the host is behind a jump host, or its consoles' ports behind a firewall.
+    Always,
 }
 
 /// A console that a browser client exists for.
@@ -45,10 +66,12 @@ impl fmt::Display for ConsoleKind {
 pub enum Route {
     /// A TCP port.
     Tcp {
-        /// A name or address, IPv6 without brackets.
+        /// A name or address, IPv6 without brackets. A name's addresses are tried in order.
         host: String,
         /// The console's port.
         port: NonZeroU16,
+        /// The address that the console listens on: if it is among those that `host` resolves to, it is the only one to try.
+        prefer: Option<IpAddr>,
     },
     /// A UNIX socket of this machine.
     Unix {
@@ -76,7 +99,10 @@ pub enum Route {
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp { host, port } => write!(f, "tcp {}", HostPort(host, *port)),
+            Self::Tcp { host, port, prefer } => {
+                write!(f, "tcp {}", HostPort(host, *port))?;
+                prefer.map_or(Ok(()), |address| write!(f, " (if possible at {address})"))
+            }
             Self::Unix { path } => write!(f, "unix {}", Printable(path)),
             Self::SshTcp { via, host, port } => {
                 write!(f, "ssh {} tcp {}", Printable(via), HostPort(host, *port))
@@ -135,11 +161,17 @@ mod tests {
     fn routes_print_on_one_line() {
         let port = NonZeroU16::MAX;
         let via = || "hv1".into();
+        let tcp = |host: &str, prefer: Option<&str>| Route::Tcp {
+            host: host.into(),
+            port,
+            prefer: prefer.map(|address| address.parse().unwrap()),
+        };
         for (route, expected) in [
-            (Route::Tcp { host: "127.0.0.1".into(), port }, "tcp 127.0.0.1:65535"),
-            (Route::Tcp { host: "::1".into(), port }, "tcp [::1]:65535"),
-            (Route::Tcp { host: "fe80::1%eth0".into(), port }, "tcp [fe80::1%eth0]:65535"),
-            (Route::Tcp { host: "a\nb".into(), port }, "tcp a\\nb:65535"),
+            (tcp("127.0.0.1", None), "tcp 127.0.0.1:65535"),
+            (tcp("::1", None), "tcp [::1]:65535"),
+            (tcp("fe80::1%eth0", None), "tcp [fe80::1%eth0]:65535"),
+            (tcp("a\nb", None), "tcp a\\nb:65535"),
+            (tcp("hv1", Some("::7")), "tcp hv1:65535 (if possible at ::7)"),
             (Route::Unix { path: "/s/ä 'b'".into() }, "unix /s/ä 'b'"),
             (Route::Unix { path: "/s\u{9b}2J\u{202e}".into() }, "unix /s\\u{9b}2J\\u{202e}"),
             (Route::SshTcp { via: via(), host: "::1".into(), port }, "ssh hv1 tcp [::1]:65535"),
