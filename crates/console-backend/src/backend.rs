@@ -8,7 +8,7 @@ use std::time::Duration;
 use console_route::Route;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{OpenError, tcp, unix};
 
@@ -32,16 +32,22 @@ pub enum Backend {
 ///
 /// Dropping the future abandons the attempt and leaves nothing open.
 pub async fn open(route: &Route, limit: Duration) -> Result<Backend, OpenError> {
+    let deadline = Instant::now() + limit;
     let attempt = async {
         match route {
-            Route::Tcp { host, port } => tcp::connect(host, *port).await.map(Backend::Tcp),
-            Route::Unix { path } => unix::connect(path).await.map(Backend::Unix),
-            _ => Err(io::ErrorKind::Unsupported.into()),
+            Route::Tcp { host, port, prefer } => tcp::connect(host, *port, *prefer, deadline)
+                .await
+                .map(Backend::Tcp)
+                .map_err(|source| OpenError::new(route, source, limit)),
+            Route::Unix { path } => unix::connect(path)
+                .await
+                .map(Backend::Unix)
+                .map_err(|failure| OpenError::unix(route, failure, limit)),
+            _ => Err(OpenError::Unsupported { route: route.to_string() }),
         }
     };
-    match timeout(limit, attempt).await {
-        Ok(Ok(backend)) => Ok(backend),
-        Ok(Err(source)) => Err(OpenError::new(route, source)),
+    match timeout_at(deadline, attempt).await {
+        Ok(opened) => opened,
         Err(_) => Err(OpenError::TimedOut { route: route.to_string(), limit }),
     }
 }

@@ -6,7 +6,8 @@
 //! What it is not: it decides nothing (that is console-route), and speaks neither VNC nor SPICE. Routes through SSH are
 //! refused by this version.
 //!
-//! Invariants: exactly the route that was given is opened, never another; every wait ends with the time-out.
+//! Invariants: exactly the route that was given is opened, never another; a UNIX socket's last component is not followed if it is a symbolic
+//! link, and what is connected is what was looked at; every wait ends with the time-out.
 //!
 //! # Example
 //!
@@ -28,9 +29,11 @@
 #![forbid(unsafe_code)]
 
 mod backend;
+mod denied;
 mod error;
 mod tcp;
 mod unix;
 
 pub use backend::{Backend, open};
+pub use denied::Denied;
 pub use error::OpenError;

@@ -1,27 +1,49 @@
 //! TCP: every address of a name in order, no delay, keep-alive.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, timeout_at};
 
-/// Tries the addresses that `host` resolves to, in the resolver's order, and reports the last failure. The caller bounds the time.
-pub(crate) async fn connect(host: &str, port: NonZeroU16) -> io::Result<TcpStream> {
+/// Tries the addresses that `host` resolves to, in the resolver's order, and reports the last failure: only `prefer` if it is among
+/// them. Each address gets an equal share of the time that is left before `deadline`, so that a silent one does not cost the others theirs.
+pub(crate) async fn connect(
+    host: &str,
+    port: NonZeroU16,
+    prefer: Option<IpAddr>,
+    deadline: Instant,
+) -> io::Result<TcpStream> {
+    let addresses = worth_trying(lookup_host((host, port.get())).await?.collect(), prefer);
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in lookup_host((host, port.get())).await? {
-        match TcpStream::connect(address).await {
+    for (index, address) in addresses.iter().enumerate() {
+        let left = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
+        let now = Instant::now();
+        let share = now + deadline.saturating_duration_since(now) / left;
+        match timeout_at(share, TcpStream::connect(address)).await {
             // Connecting to a free port of this machine's own ephemeral range can meet itself (RFC 9293 section 3.5,
             // simultaneous open): that is nobody's console.
-            Ok(stream) if stream.local_addr()? == stream.peer_addr()? => {
+            Ok(Ok(stream)) if stream.local_addr()? == stream.peer_addr()? => {
                 failure = io::ErrorKind::ConnectionRefused.into();
             }
-            Ok(stream) => return prepare(stream),
-            Err(error) => failure = error,
+            Ok(Ok(stream)) => return prepare(stream),
+            Ok(Err(error)) => failure = error,
+            Err(_) => failure = io::ErrorKind::TimedOut.into(),
         }
     }
     Err(failure)
+}
+
+fn worth_trying(addresses: Vec<SocketAddr>, prefer: Option<IpAddr>) -> Vec<SocketAddr> {
+    let found =
+        addresses.iter().find(|address| Some(address.ip().to_canonical()) == prefer).copied();
+    match found {
+        Some(only) => vec![only],
+        None => addresses,
+    }
 }
 
 fn prepare(stream: TcpStream) -> io::Result<TcpStream> {
@@ -40,3 +62,24 @@ fn prepare(stream: TcpStream) -> io::Result<TcpStream> {
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(45);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_RETRIES: u32 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_preferred_address_is_the_only_one_if_the_name_has_it() {
+        let all: Vec<SocketAddr> = ["[2001:db8::7]:1", "192.0.2.7:1", "192.0.2.8:1"]
+            .map(|text| text.parse().unwrap())
+            .into();
+        let tried = |prefer: Option<&str>| {
+            let prefer = prefer.map(|address| address.parse().unwrap());
+            worth_trying(all.clone(), prefer)
+        };
+        assert_eq!(tried(Some("192.0.2.8")), all[2..]);
+        assert_eq!(tried(Some("2001:db8::7")), all[..1]);
+        // Another machine's address is not tried at all.
+        assert_eq!(tried(Some("192.168.122.1")), all);
+        assert_eq!(tried(None), all);
+    }
+}
