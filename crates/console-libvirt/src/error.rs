@@ -5,6 +5,8 @@ use std::time::Duration;
 use uuid::Uuid;
 use virt::error::{ErrorNumber, ErrorNumberEnum};
 
+use crate::shown::{scrubbed, shown};
+
 /// Why a domain could not be looked up. Cheap to clone: everybody who waits for one attempt gets the same error.
 ///
 /// The texts are for a log: they name the URI (without its parameters) and carry libvirt's own words.
@@ -28,6 +30,16 @@ pub enum LookupError {
         text: String,
         /// libvirt's error code (`virErrorNumber`).
         code: u32,
+    },
+    /// Nothing accepts connections where it should listen; libvirt was not troubled.
+    #[error("cannot connect to {uri}: {address}: {text}")]
+    Silent {
+        /// Which libvirt.
+        uri: String,
+        /// Host and TCP port.
+        address: String,
+        /// What the system said.
+        text: String,
     },
     /// libvirt answered with another error.
     #[error("{uri} answers: {text}")]
@@ -72,10 +84,20 @@ pub enum LookupError {
 }
 
 impl LookupError {
+    pub(crate) fn silent(uri: &str, host: &str, port: u16, error: &std::io::Error) -> Self {
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        Self::Silent { uri: shown(uri), address: format!("{host}:{port}"), text: error.to_string() }
+    }
+
+    /// Whether the connection could not be opened, so that the next attempt may wait.
+    pub(crate) const fn is_unconnected(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Silent { .. })
+    }
+
     pub(crate) fn unreachable(uri: &str, error: &virt::error::Error) -> Self {
         Self::Unreachable {
             uri: shown(uri),
-            text: error.message().to_owned(),
+            text: scrubbed(error.message(), uri),
             code: error.code().to_raw(),
         }
     }
@@ -85,7 +107,7 @@ impl LookupError {
         if code == ErrorNumberEnum::from(ErrorNumber::NoDomain).to_raw() {
             return Self::NoSuchDomain { uri: shown(uri), uuid };
         }
-        Self::Refused { uri: shown(uri), text: error.message().to_owned(), code }
+        Self::Refused { uri: shown(uri), text: scrubbed(error.message(), uri), code }
     }
 
     /// What an administrator can do about it, where that is known.
@@ -94,17 +116,10 @@ impl LookupError {
             Self::NoSuchDomain { .. } => Some(
                 "see whether the domain was removed or moved to another host: virsh list --all --uuid",
             ),
-            Self::Unreachable { text, code, .. } => {
-                if *code == ErrorNumberEnum::from(ErrorNumber::AuthFailed).to_raw() {
-                    Some("see the host's login and password")
-                } else if text.contains("Permission denied") {
-                    Some("let the service's user use libvirt's socket: add it to group libvirt")
-                } else if text.contains("No such file") || text.contains("Connection refused") {
-                    Some("start libvirtd on that host, or correct the host's uri")
-                } else {
-                    Some("try it as the service's user: virsh -c <uri> list")
-                }
-            }
+            Self::Unreachable { text, code, .. } => Some(unreachable_remedy(text, *code)),
+            Self::Silent { .. } => Some(
+                "see whether the host runs, listens there (libvirtd --listen or its TCP or TLS socket unit), and no firewall stands between",
+            ),
             Self::TimedOut { .. } | Self::Hanging { .. } => {
                 Some("see whether libvirtd on that host hangs, or a firewall drops its port")
             }
@@ -113,21 +128,27 @@ impl LookupError {
     }
 }
 
-/// A URI without its parameters, which may name key files, and without a password.
-pub(crate) fn shown(uri: &str) -> String {
-    let plain = uri.split(['?', '#']).next().unwrap_or_default();
-    match plain.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-            let host = match authority.rsplit_once('@') {
-                Some((login, host)) => {
-                    format!("{}@{host}", login.split(':').next().unwrap_or_default())
-                }
-                None => authority.to_owned(),
-            };
-            format!("{scheme}://{host}/{path}")
-        }
-        None => plain.to_owned(),
+/// libvirt has few codes for what goes wrong with a connection; its words tell more.
+fn unreachable_remedy(text: &str, code: u32) -> &'static str {
+    let says = |words: &str| text.contains(words);
+    if says("Host key verification failed") || says("host key") || says("known_hosts") {
+        "the host's SSH key is not known here or has changed: compare it on the host, then enter it into known_hosts (ssh-keyscan, ssh-keygen -R)"
+    } else if says("Permission denied (") || says("publickey") {
+        "the host's SSH server takes neither key nor password: see the host's login and ssh_key, and authorized_keys there"
+    } else if code == ErrorNumberEnum::from(ErrorNumber::AuthFailed).to_raw()
+        || says("uthentication failed")
+        || says("authentication callback")
+        || says("authentication credentials")
+    {
+        "see the host's login and password; over plain TCP only SASL's DIGEST-MD5 and GSSAPI work"
+    } else if says("certificate") || says("TLS") {
+        "see the certificates: those of pkipath in the host's uri, or /etc/pki/CA/cacert.pem and /etc/pki/libvirt here, and libvirtd's own"
+    } else if says("Permission denied") {
+        "let the service's user use libvirt's socket: add it to group libvirt"
+    } else if says("No such file") || says("Connection refused") {
+        "start libvirtd on that host, or correct the host's uri"
+    } else {
+        "try it as the service's user: virsh -c <uri> list"
     }
 }
 
@@ -139,22 +160,6 @@ fn masked(uuid: Uuid) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn shown_uris_have_no_parameters_and_no_password() {
-        for (uri, expected) in [
-            ("qemu:///system", "qemu:///system"),
-            (
-                "qemu+tls://root:secret@hv1:16514/system?pkipath=/secret",
-                "qemu+tls://root@hv1:16514/system",
-            ),
-            ("qemu+unix:///system?socket=/run/x", "qemu+unix:///system"),
-            ("test:///etc/file.xml", "test:///etc/file.xml"),
-            ("nonsense", "nonsense"),
-        ] {
-            assert_eq!(shown(uri), expected);
-        }
-    }
 
     #[test]
     fn every_error_reads_well_and_masks_the_uuid() {
@@ -169,6 +174,10 @@ mod tests {
             (
                 LookupError::Unreachable { uri: uri(), text: "no".into(), code: 38 },
                 "cannot connect to qemu:///system: no",
+            ),
+            (
+                LookupError::Silent { uri: uri(), address: "hv1:16509".into(), text: "no".into() },
+                "cannot connect to qemu:///system: hv1:16509: no",
             ),
             (
                 LookupError::Refused { uri: uri(), text: "no".into(), code: 1 },

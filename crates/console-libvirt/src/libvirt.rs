@@ -8,9 +8,11 @@ use std::time::Duration;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::error::{LookupError, shown};
+use crate::endpoint::Endpoint;
+use crate::error::LookupError;
 use crate::events;
 use crate::queue::Queue;
+use crate::shown::shown;
 
 /// How patient to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +35,10 @@ impl Default for LibvirtSettings {
     }
 }
 
-/// Connections to any number of libvirts, one for each URI. Dropping it ends their threads.
+/// Connections to any number of libvirts, one for each [`Endpoint`]. Dropping it ends their threads.
 pub struct Libvirt {
     settings: LibvirtSettings,
-    queues: Mutex<HashMap<String, Arc<Queue>>>,
+    queues: Mutex<HashMap<Endpoint, Arc<Queue>>>,
 }
 
 impl Libvirt {
@@ -46,9 +48,11 @@ impl Libvirt {
         Self { settings, queues: Mutex::default() }
     }
 
-    /// The live XML (`virDomainGetXMLDesc` without flags) of the domain `uuid` at `uri` (libvirt, "Connection URIs").
+    /// The live XML (`virDomainGetXMLDesc` without flags) of the domain `uuid` at `endpoint`.
     ///
-    /// A connection is kept for every `uri` that was ever asked for: take them from a fixed inventory, not from clients.
+    /// A connection is kept for every endpoint that was ever asked for: take them from a fixed inventory, not from clients. While one
+    /// cannot be opened, the next attempt is made after a pause ([`FIRST_PAUSE`](crate::FIRST_PAUSE) up to
+    /// [`LAST_PAUSE`](crate::LAST_PAUSE)); who asks meanwhile gets the last attempt's error at once.
     ///
     /// # Errors
     ///
@@ -57,25 +61,30 @@ impl Libvirt {
     /// # Cancel safety
     ///
     /// Dropping the future withdraws the request; a call that libvirt works on already is finished and its answer thrown away.
-    pub async fn domain_xml(&self, uri: &str, uuid: Uuid) -> Result<Arc<str>, LookupError> {
+    pub async fn domain_xml(
+        &self,
+        endpoint: &Endpoint,
+        uuid: Uuid,
+    ) -> Result<Arc<str>, LookupError> {
         let limit = self.settings.timeout;
-        let answer = self.queue(uri).submit(uuid, limit)?;
+        let answer = self.queue(endpoint).submit(uuid)?;
         match timeout(limit, answer).await {
             Ok(Ok(answer)) => answer,
             // The queue was closed, or its worker died: nobody will answer.
-            Ok(Err(_)) | Err(_) => Err(LookupError::TimedOut { uri: shown(uri), limit }),
+            Ok(Err(_)) | Err(_) => Err(LookupError::TimedOut { uri: shown(&endpoint.uri), limit }),
         }
     }
 
-    fn queue(&self, uri: &str) -> Arc<Queue> {
+    fn queue(&self, endpoint: &Endpoint) -> Arc<Queue> {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(queue) = queues.get(uri) {
+        if let Some(queue) = queues.get(endpoint) {
             return queue.clone();
         }
         let seconds = self.settings.keepalive_interval.as_secs().max(1);
         let interval = i32::try_from(seconds).unwrap_or(i32::MAX);
-        let queue = Queue::new(uri.to_owned(), (interval, self.settings.keepalive_count));
-        queues.insert(uri.to_owned(), queue.clone());
+        let keepalive = (interval, self.settings.keepalive_count);
+        let queue = Queue::new(endpoint.clone(), self.settings.timeout, keepalive);
+        queues.insert(endpoint.clone(), queue.clone());
         queue
     }
 }

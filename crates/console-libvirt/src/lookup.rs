@@ -1,21 +1,27 @@
 //! One lookup on a worker's thread: the connection opened if need be, the domain asked for.
 
+use std::time::Duration;
+
 use tracing::{debug, info};
 use uuid::Uuid;
 use virt::connect::Connect;
 
-use crate::error::{LookupError, shown};
+use crate::connect;
+use crate::endpoint::Endpoint;
+use crate::error::LookupError;
+use crate::shown::shown;
 
 /// A worker's connection to one libvirt.
 pub(crate) struct Connection {
-    uri: String,
+    endpoint: Endpoint,
+    limit: Duration,
     keepalive: (i32, u32),
     open: Option<Connect>,
 }
 
 impl Connection {
-    pub(crate) const fn new(uri: String, keepalive: (i32, u32)) -> Self {
-        Self { uri, keepalive, open: None }
+    pub(crate) const fn new(endpoint: Endpoint, limit: Duration, keepalive: (i32, u32)) -> Self {
+        Self { endpoint, limit, keepalive, open: None }
     }
 
     /// The live XML of a domain. A connection that turns out to be dead is reopened, once.
@@ -29,7 +35,7 @@ impl Connection {
         match xml(&connection, uuid) {
             Err(error) if was_kept && !is_alive(&connection) => {
                 info!(
-                    uri = shown(&self.uri),
+                    uri = shown(&self.endpoint.uri),
                     cause = error.message(),
                     "libvirt's connection died, reopening it"
                 );
@@ -39,7 +45,7 @@ impl Connection {
             }
             answer => {
                 self.open = Some(connection);
-                answer.map_err(|error| LookupError::refused(&self.uri, uuid, &error))
+                answer.map_err(|error| LookupError::refused(&self.endpoint.uri, uuid, &error))
             }
         }
     }
@@ -47,18 +53,17 @@ impl Connection {
     fn answer(&mut self, connection: Connect, uuid: Uuid) -> Result<String, LookupError> {
         let answer = xml(&connection, uuid);
         self.open = Some(connection);
-        answer.map_err(|error| LookupError::refused(&self.uri, uuid, &error))
+        answer.map_err(|error| LookupError::refused(&self.endpoint.uri, uuid, &error))
     }
 
     fn connect(&self) -> Result<Connect, LookupError> {
-        let connection = Connect::open(Some(&self.uri))
-            .map_err(|error| LookupError::unreachable(&self.uri, &error))?;
+        let connection = connect::open(&self.endpoint, self.limit)?;
         let (interval, count) = self.keepalive;
         // Drivers inside the process (test:///) have no keep-alive and need none.
         if let Err(error) = connection.set_keep_alive(interval, count) {
-            debug!(uri = shown(&self.uri), cause = error.message(), "no keep-alive");
+            debug!(uri = shown(&self.endpoint.uri), cause = error.message(), "no keep-alive");
         }
-        debug!(uri = shown(&self.uri), "connected to libvirt");
+        debug!(uri = shown(&self.endpoint.uri), "connected to libvirt");
         Ok(connection)
     }
 }

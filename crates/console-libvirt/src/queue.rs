@@ -12,8 +12,11 @@ use tokio::sync::oneshot;
 use tracing::warn;
 use uuid::Uuid;
 
-use crate::error::{LookupError, shown};
+use crate::endpoint::Endpoint;
+use crate::error::LookupError;
 use crate::lookup::Connection;
+use crate::pauses::Pauses;
+use crate::shown::shown;
 
 /// How many requests may wait for one libvirt; further ones are refused at once.
 pub const MAX_WAITING: usize = 4096;
@@ -27,7 +30,8 @@ pub(crate) type Answer = Result<Arc<str>, LookupError>;
 
 /// The requests for one libvirt.
 pub(crate) struct Queue {
-    uri: String,
+    endpoint: Endpoint,
+    patience: Duration,
     keepalive: (i32, u32),
     state: Mutex<State>,
     wake: Condvar,
@@ -43,6 +47,7 @@ struct State {
     /// When the worker went into libvirt.
     busy_since: Option<Instant>,
     closed: bool,
+    pauses: Pauses,
 }
 
 struct Request {
@@ -51,30 +56,42 @@ struct Request {
 }
 
 impl Queue {
-    pub(crate) fn new(uri: String, keepalive: (i32, u32)) -> Arc<Self> {
-        Arc::new(Self { uri, keepalive, state: Mutex::default(), wake: Condvar::new() })
+    pub(crate) fn new(endpoint: Endpoint, patience: Duration, keepalive: (i32, u32)) -> Arc<Self> {
+        Arc::new(Self {
+            endpoint,
+            patience,
+            keepalive,
+            state: Mutex::default(),
+            wake: Condvar::new(),
+        })
     }
 
-    /// Enters a request; a worker that has been inside libvirt for `patience` counts as hanging.
+    /// Enters a request; a worker that has been inside libvirt for as long as the patience goes counts as hanging.
     pub(crate) fn submit(
         self: &Arc<Self>,
         uuid: Uuid,
-        patience: Duration,
     ) -> Result<oneshot::Receiver<Answer>, LookupError> {
         let mut state = self.lock();
+        if let Some(error) = state.pauses.last_failure(Instant::now()) {
+            return Err(error);
+        }
         if state.waiting.len() >= MAX_WAITING {
             state.waiting.retain(|request| !request.answer.is_closed());
             if state.waiting.len() >= MAX_WAITING {
-                return Err(LookupError::Busy { uri: shown(&self.uri) });
+                return Err(LookupError::Busy { uri: shown(&self.endpoint.uri) });
             }
         }
         if let Some(silent_for) = state.busy_since.map(|since| since.elapsed())
-            && silent_for >= patience
+            && silent_for >= self.patience
         {
             if state.abandoned >= MAX_ABANDONED {
-                return Err(LookupError::Hanging { uri: shown(&self.uri), silent_for });
+                return Err(LookupError::Hanging { uri: shown(&self.endpoint.uri), silent_for });
             }
-            warn!(uri = shown(&self.uri), ?silent_for, "libvirt hangs, trying a new connection");
+            warn!(
+                uri = shown(&self.endpoint.uri),
+                ?silent_for,
+                "libvirt hangs, trying a new connection"
+            );
             state.abandoned += 1;
             state.busy_since = None;
             state.worker = None;
@@ -103,7 +120,7 @@ impl Queue {
             .name("libvirt-worker".into())
             .spawn(move || queue.work(number))
             .map_err(|error| LookupError::NoThread {
-                uri: shown(&self.uri),
+                uri: shown(&self.endpoint.uri),
                 text: error.to_string(),
             })?;
         state.workers_so_far += 1;
@@ -112,7 +129,7 @@ impl Queue {
     }
 
     fn work(&self, number: u64) {
-        let mut connection = Connection::new(self.uri.clone(), self.keepalive);
+        let mut connection = Connection::new(self.endpoint.clone(), self.patience, self.keepalive);
         while let Some(request) = self.next_request(number) {
             let answer = connection.domain_xml(request.uuid).map(Arc::from);
             self.finish(number, request, answer);
@@ -145,12 +162,16 @@ impl Queue {
         let mut state = self.lock();
         if state.worker == Some(number) {
             state.busy_since = None;
-            // One attempt for all who waited for it: a dead host is not tried once for each of them.
-            if matches!(answer, Err(LookupError::Unreachable { .. })) {
-                for other in state.waiting.drain(..) {
-                    // Who no longer waits needs no answer.
-                    let _ = other.answer.send(answer.clone());
+            match &answer {
+                Err(error) if error.is_unconnected() => {
+                    state.pauses.failed(error.clone(), Instant::now());
+                    // One attempt for all who waited for it: a dead host is not tried once for each of them.
+                    for other in state.waiting.drain(..) {
+                        // Who no longer waits needs no answer.
+                        let _ = other.answer.send(answer.clone());
+                    }
                 }
+                _ => state.pauses.succeeded(),
             }
         }
         drop(state);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use console_libvirt::{Libvirt, LibvirtSettings, LookupError, MAX_ABANDONED};
+use console_libvirt::{Endpoint, Libvirt, LibvirtSettings, LookupError, MAX_ABANDONED};
 use futures_util::future::join_all;
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ fn quick() -> Libvirt {
 }
 
 /// A test driver's node with one domain.
-fn node() -> (tempfile::NamedTempFile, String) {
+fn node() -> (tempfile::NamedTempFile, Endpoint) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     write!(
         file,
@@ -30,7 +30,7 @@ fn node() -> (tempfile::NamedTempFile, String) {
          <devices><graphics type='vnc' port='5907' listen='127.0.0.1' passwd='hidden'/></devices></domain></node>"
     )
     .unwrap();
-    let uri = format!("test://{}", file.path().display());
+    let uri = Endpoint::new(format!("test://{}", file.path().display()));
     (file, uri)
 }
 
@@ -56,7 +56,7 @@ async fn keeps_libvirts_own_words() {
             "Failed to connect socket to '/nonexistent/libvirt-sock'",
         ),
     ] {
-        let error = libvirt.domain_xml(uri, WEB).await.unwrap_err();
+        let error = libvirt.domain_xml(&uri.into(), WEB).await.unwrap_err();
         let text = error.to_string();
         assert!(matches!(error, LookupError::Unreachable { .. }), "{error:?}");
         assert!(text.to_lowercase().contains(&words.to_lowercase()), "{text}");
@@ -65,9 +65,10 @@ async fn keeps_libvirts_own_words() {
 }
 
 /// Accepts connections, counts them, keeps them open and says nothing, as a stopped daemon does.
-fn silent_daemon() -> (String, Arc<AtomicUsize>) {
+fn silent_daemon() -> (Endpoint, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let uri = format!("qemu+tcp://127.0.0.1:{}/system", listener.local_addr().unwrap().port());
+    let port = listener.local_addr().unwrap().port();
+    let uri = Endpoint::new(format!("qemu+tcp://127.0.0.1:{port}/system"));
     let accepted = Arc::new(AtomicUsize::new(0));
     let count = accepted.clone();
     std::thread::spawn(move || {
@@ -109,7 +110,8 @@ async fn a_daemon_that_hangs_costs_a_time_out_and_a_bounded_number_of_threads() 
 #[tokio::test]
 async fn a_failed_attempt_answers_all_who_waited_for_it() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let uri = format!("qemu+tcp://127.0.0.1:{}/system", listener.local_addr().unwrap().port());
+    let port = listener.local_addr().unwrap().port();
+    let uri = Endpoint::new(format!("qemu+tcp://127.0.0.1:{port}/system"));
     let (attempts, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(std::sync::Barrier::new(2)));
     let (count, wait) = (attempts.clone(), gate.clone());
     std::thread::spawn(move || {

@@ -33,7 +33,7 @@ fn dropping_ends_the_threads_and_lookups_leak_no_descriptors() {
     let libvirt = Libvirt::new(LibvirtSettings::default());
     runtime.block_on(async {
         for _ in 0..1000 {
-            libvirt.domain_xml(&uri, WEB).await.unwrap();
+            libvirt.domain_xml(&uri.as_str().into(), WEB).await.unwrap();
             first.get_or_insert_with(descriptors);
         }
     });
