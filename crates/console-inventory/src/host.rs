@@ -1,47 +1,138 @@
 //! One hypervisor.
 
-use console_route::HostAccess;
-use console_token::HostId;
+use std::num::NonZeroU16;
+use std::path::PathBuf;
 
-/// How libvirt on a hypervisor is reached (WebVirtMgr's connection types; TLS and SSH are to come).
+use console_route::{HostAccess, Tunnel};
+use console_token::HostId;
+use secrecy::SecretString;
+
+use crate::libvirt_uri;
+use crate::ssh_config::{SshConfig, SshHost};
+
+/// How libvirt on a hypervisor is reached: the four connection types of WebVirtMgr and WebVirtCloud.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Connection {
     /// libvirt's UNIX socket on this machine.
     Socket,
-    /// libvirt's TCP port.
-    Tcp {
-        /// A name or address, IPv6 without brackets.
-        hostname: String,
-    },
+    /// libvirt's TCP port, 16509 unless another is given.
+    Tcp(Address),
+    /// libvirt's TLS port, 16514 unless another is given.
+    Tls(Address),
+    /// SSH, port 22 unless another is given here or in ssh_config.
+    Ssh(Address, SshOptions),
+}
+
+/// A hypervisor's name or address, and a port other than the usual one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// A name or address, IPv6 without brackets; for SSH also an alias of ssh_config.
+    pub host: String,
+    /// The port of libvirt or SSH (never of a console).
+    pub port: Option<NonZeroU16>,
+}
+
+/// What SSH is told beyond ssh_config.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SshOptions {
+    /// The private key.
+    pub key: Option<PathBuf>,
+    /// The file of known host keys.
+    pub known_hosts: Option<PathBuf>,
+    /// Whether the configuration is not the service user's own, which is what libvirt's ssh reads.
+    pub own_config: bool,
+    /// Whether a host without a known key is believed the first time.
+    pub accept_new: bool,
+    /// Which consoles go through the tunnel.
+    pub tunnel: Tunnel,
+}
+
+/// Who we are at a hypervisor.
+#[derive(Clone, Debug, Default)]
+pub struct Login {
+    /// The login; SSH takes it from ssh_config without one.
+    pub name: Option<String>,
+    /// The password, for SASL or SSH.
+    pub password: Option<SecretString>,
 }
 
 /// One hypervisor: who it is and how it is reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Host {
     id: HostId,
     name: String,
+    login: Login,
     libvirt_uri: String,
+    libvirt_address: Option<(String, u16)>,
     access: HostAccess,
 }
 
+/// Why a host cannot be reached as its settings say.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// libvirt leaves jump hosts to the ssh program, which cannot be told of other files.
+    #[error(
+        "host {name}: ssh_config puts it behind a jump host, and libvirt can then use neither a password nor ssh_known_hosts, ssh_config or \
+         ssh_host_keys: write them into the service user's ~/.ssh/config instead"
+    )]
+    Jump {
+        /// The host's name.
+        name: String,
+    },
+}
+
 impl Host {
-    /// A host with the libvirt URI that `connection` implies: `qemu:///system` or `qemu+tcp://hostname/system`.
-    pub fn new(id: HostId, name: impl Into<String>, connection: Connection) -> Self {
-        let (libvirt_uri, access) = match connection {
-            Connection::Socket => ("qemu:///system".to_owned(), HostAccess::Local),
-            Connection::Tcp { hostname } => (
-                format!("qemu+tcp://{}/system", in_uri(&hostname)),
-                HostAccess::Remote { hostname },
-            ),
+    /// A host with the libvirt URI that `connection` implies. `ssh` is asked for SSH hosts only.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError`]: the settings contradict ssh_config.
+    pub fn new(
+        id: HostId,
+        name: impl Into<String>,
+        connection: &Connection,
+        login: Login,
+        ssh: &SshConfig,
+    ) -> Result<Self, HostError> {
+        let name = name.into();
+        let (libvirt_uri, libvirt_address, access) = match connection {
+            Connection::Socket => ("qemu:///system".to_owned(), None, HostAccess::Local),
+            Connection::Tcp(at) => {
+                (libvirt_uri::tcp(at), Some(libvirt_uri::listens(at, TCP_PORT)), remote(at))
+            }
+            Connection::Tls(at) => {
+                let uri = libvirt_uri::tls(at, login.name.as_deref());
+                (uri, Some(libvirt_uri::listens(at, TLS_PORT)), remote(at))
+            }
+            Connection::Ssh(at, options) => {
+                let found = ssh.host(&at.host);
+                let needs_more = login.password.is_some()
+                    || options.known_hosts.is_some()
+                    || options.own_config
+                    || options.accept_new;
+                if needs_more && found.proxied {
+                    return Err(HostError::Jump { name });
+                }
+                let uri = if needs_more {
+                    libvirt_uri::libssh(at, &login, options, &found)
+                } else {
+                    libvirt_uri::ssh(at, login.name.as_deref(), options)
+                };
+                let port = at.port.or(found.port).map_or(SSH_PORT, NonZeroU16::get);
+                let address = (!found.proxied).then(|| (found.hostname.clone(), port));
+                (uri, address, through_ssh(at, options, &found))
+            }
         };
-        Self { id, name: name.into(), libvirt_uri, access }
+        Ok(Self { id, name, login, libvirt_uri, libvirt_address, access })
     }
 
-    /// The same host with another libvirt URI (`test:///…`, `qemu:///session`, a socket elsewhere).
+    /// The same host with another libvirt URI (`test:///…`, `qemu:///session`, a socket elsewhere, a `pkipath`).
     #[must_use]
     pub fn with_uri(self, uri: impl Into<String>) -> Self {
-        Self { libvirt_uri: uri.into(), ..self }
+        let libvirt_uri = uri.into();
+        let libvirt_address = libvirt_uri::address(&libvirt_uri);
+        Self { libvirt_uri, libvirt_address, ..self }
     }
 
     /// Its number.
@@ -54,9 +145,19 @@ impl Host {
         &self.name
     }
 
-    /// The URI to open with libvirt (libvirt, "Connection URIs").
+    /// The URI to open with libvirt (libvirt, "Connection URIs"); no password is in it.
     pub fn libvirt_uri(&self) -> &str {
         &self.libvirt_uri
+    }
+
+    /// The host and TCP port that a connection to libvirt goes to, where that is known.
+    pub fn libvirt_address(&self) -> Option<(&str, u16)> {
+        self.libvirt_address.as_ref().map(|(host, port)| (host.as_str(), *port))
+    }
+
+    /// What libvirt there may ask for.
+    pub const fn login(&self) -> &Login {
+        &self.login
     }
 
     /// How this machine reaches it, for the decision where its consoles are.
@@ -65,27 +166,16 @@ impl Host {
     }
 }
 
-/// An IPv6 address stands in brackets (RFC 3986 section 3.2.2).
-fn in_uri(hostname: &str) -> String {
-    if hostname.contains(':') { format!("[{hostname}]") } else { hostname.to_owned() }
+fn remote(at: &Address) -> HostAccess {
+    HostAccess::Remote { hostname: at.host.clone() }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_connection_implies_its_uri() {
-        let tcp = |hostname: &str| Connection::Tcp { hostname: hostname.into() };
-        for (connection, uri) in [
-            (Connection::Socket, "qemu:///system"),
-            (tcp("hv1"), "qemu+tcp://hv1/system"),
-            (tcp("2001:db8::1"), "qemu+tcp://[2001:db8::1]/system"),
-        ] {
-            let host = Host::new(HostId::new(1), "x", connection);
-            assert_eq!(host.libvirt_uri(), uri);
-            let other = host.clone().with_uri("test:///default");
-            assert_eq!((other.libvirt_uri(), other.access()), ("test:///default", host.access()));
-        }
-    }
+fn through_ssh(at: &Address, options: &SshOptions, found: &SshHost) -> HostAccess {
+    let tunnel = if found.proxied { Tunnel::Always } else { options.tunnel };
+    HostAccess::Ssh { via: at.host.clone(), hostname: found.hostname.clone(), tunnel }
 }
+
+/// The ports of libvirtd (libvirtd.conf) and of SSH (RFC 4251 section 4).
+pub(crate) const TCP_PORT: u16 = 16509;
+pub(crate) const TLS_PORT: u16 = 16514;
+pub(crate) const SSH_PORT: u16 = 22;

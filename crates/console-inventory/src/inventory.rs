@@ -55,11 +55,16 @@ pub enum InventoryError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::Connection;
+    use crate::host::{Connection, Login};
+    use crate::ssh_config::SshConfig;
 
     #[tokio::test]
     async fn finds_by_id_and_says_which_is_unknown() {
-        let host = |id, name: &str| Host::new(HostId::new(id), name, Connection::Socket);
+        let ssh = SshConfig::default();
+        let host = |id, name: &str| {
+            let login = Login::default();
+            Host::new(HostId::new(id), name, &Connection::Socket, login, &ssh).unwrap()
+        };
         let inventory = Inventory::new([host(1, "a"), host(2, "b"), host(1, "c")]);
         assert_eq!(inventory.host(HostId::new(1)).await.unwrap().name(), "a");
         assert_eq!(inventory.host(HostId::new(2)).await.unwrap().name(), "b");

@@ -1,22 +1,25 @@
 //! The hypervisors of a libvirt web panel, by the number in front of a console token's dash.
 //!
-//! What it is: [`Host`], a hypervisor's name, libvirt URI and access; and [`Inventory`], which finds it by [`HostId`]. In this version
-//! the inventory is a fixed list; a panel's database is to come, which is why [`Inventory::host`] is async.
+//! What it is: [`Host`], a hypervisor's name, login, libvirt URI and access; [`SshConfig`], what ssh_config says of it; and [`Inventory`],
+//! which finds a host by [`HostId`]. In this version the inventory is a fixed list; a panel's database is to come, which is why
+//! [`Inventory::host`] is async.
 //!
-//! What it is not: it connects to nothing and reads no configuration file.
+//! What it is not: it connects to nothing and reads no configuration but ssh_config.
 //!
-//! Invariant: a host id leads to one host, the first that was given for it.
+//! Invariants: a host id leads to one host, the first that was given for it; no password is in a URI or in `Debug`.
 //!
 //! # Example
 //!
 //! ```
-//! use console_inventory::{Connection, Host, Inventory};
+//! use console_inventory::{Address, Connection, Host, Inventory, Login, SshConfig};
 //! use console_token::HostId;
 //!
-//! # async fn example() -> Result<(), console_inventory::InventoryError> {
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let ssh = SshConfig::of_user("/home/console".as_ref())?;
+//! let hv2 = Connection::Tcp(Address { host: "hv2.example.org".into(), port: None });
 //! let inventory = Inventory::new([
-//!     Host::new(HostId::new(1), "local", Connection::Socket),
-//!     Host::new(HostId::new(2), "hv2", Connection::Tcp { hostname: "hv2.example.org".into() }),
+//!     Host::new(HostId::new(1), "local", &Connection::Socket, Login::default(), &ssh)?,
+//!     Host::new(HostId::new(2), "hv2", &hv2, Login::default(), &ssh)?,
 //! ]);
 //! let host = inventory.host(HostId::new(2)).await?;
 //! assert_eq!(host.libvirt_uri(), "qemu+tcp://hv2.example.org/system");
@@ -28,7 +31,10 @@
 
 mod host;
 mod inventory;
+mod libvirt_uri;
+mod ssh_config;
 
 pub use console_token::HostId;
-pub use host::{Connection, Host};
+pub use host::{Address, Connection, Host, HostError, Login, SshOptions};
 pub use inventory::{Inventory, InventoryError};
+pub use ssh_config::{MAX_SSH_CONFIG_SIZE, SshConfig, SshConfigError};

@@ -50,10 +50,10 @@ impl Endpoint {
         &self.uri
     }
 
-    fn key(&self) -> (&str, Option<(Option<&str>, &str)>, &Option<(String, u16)>) {
+    /// All that tells two endpoints apart.
+    fn key(&self) -> impl Eq + Hash + '_ {
         let credentials = self.credentials.as_ref();
-        let credentials =
-            credentials.map(|one| (one.login.as_deref(), one.password.expose_secret()));
+        let credentials = credentials.map(|one| (&one.login, one.password.expose_secret()));
         (&self.uri, credentials, &self.listens_on)
     }
 }

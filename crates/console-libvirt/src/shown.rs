@@ -4,9 +4,8 @@
 ///
 /// It need not be well-formed: a password that was written into it with a `/` or a `?` goes, too.
 pub(crate) fn shown(uri: &str) -> String {
-    let (scheme, rest) = match uri.split_once("://") {
-        Some((scheme, rest)) => (scheme, rest),
-        None => return without_parameters(uri).to_owned(),
+    let Some((scheme, rest)) = uri.split_once("://") else {
+        return without_parameters(uri).to_owned();
     };
     match user_info(rest) {
         Some((user_info, after)) => {
