@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use console_inventory::InventoryError;
 use console_libvirt::LookupError;
-use console_route::RouteError;
+use console_route::{ConsoleKind, RouteError};
 use libvirt_graphics::XmlError;
 
 /// Why a token leads to no console.
@@ -69,6 +69,19 @@ impl ResolveError {
             Self::Route { .. } => ResolveFault::NoConsole,
             _ => ResolveFault::Unavailable,
         }
+    }
+
+    /// Which protocol the client speaks most likely, where the failure tells.
+    pub const fn kind(&self) -> Option<ConsoleKind> {
+        match self {
+            Self::Route { source, .. } => source.kind(),
+            _ => None,
+        }
+    }
+
+    /// Whether the console would be there for a client that speaks TLS.
+    pub const fn needs_tls(&self) -> bool {
+        matches!(self, Self::Route { source: RouteError::TlsOnly { .. }, .. })
     }
 
     /// A short text for the person in front of the browser: no host name, no path, none of libvirt's words.

@@ -2,16 +2,18 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use console_inventory::{Host, Inventory};
-use console_libvirt::Libvirt;
-use console_route::{ConsoleKind, Route, route};
+use console_libvirt::{Endpoint, Libvirt};
+use console_route::{ConsoleKind, Route, Routed, route};
 use console_token::{ConsoleToken, HostId};
 use libvirt_graphics::Domain;
 use uuid::Uuid;
 
 use crate::error::ResolveError;
 use crate::flights::Flights;
+use crate::shared::SharedLookups;
 
 /// A console that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,15 +32,24 @@ pub struct Resolver {
     inventory: Inventory,
     libvirt: Arc<Libvirt>,
     flights: Flights<(HostId, Uuid), Result<Arc<Domain>, ResolveError>>,
+    shared: SharedLookups<(HostId, Uuid), Arc<Domain>>,
 }
 
 impl Resolver {
     /// A resolver over `inventory` that asks through `libvirt`.
     pub fn new(inventory: Inventory, libvirt: Libvirt) -> Self {
-        Self { inventory, libvirt: Arc::new(libvirt), flights: Flights::new() }
+        Self {
+            inventory,
+            libvirt: Arc::new(libvirt),
+            flights: Flights::new(),
+            shared: SharedLookups::new(),
+        }
     }
 
-    /// Where the console of the token's domain is, now.
+    /// Where the console of the token's domain is, now. Of several consoles it is the first, or the first of the `wanted` kind.
+    ///
+    /// The channels of a SPICE console open one after the other, so they share a lookup for [`SPICE_SHARE`](crate::SPICE_SHARE), until
+    /// [`forget`](Self::forget).
     ///
     /// # Errors
     ///
@@ -47,19 +58,38 @@ impl Resolver {
     /// # Cancel safety
     ///
     /// Dropping the future abandons the lookup, unless others wait for the same one.
-    pub async fn resolve(&self, token: ConsoleToken) -> Result<Console, ResolveError> {
+    pub async fn resolve(
+        &self,
+        token: ConsoleToken,
+        wanted: Option<ConsoleKind>,
+    ) -> Result<Console, ResolveError> {
         let host = self.inventory.host(token.host()).await.map_err(ResolveError::Inventory)?;
         let uuid = token.domain().as_uuid();
-        let domain = self
-            .flights
-            .join((host.id(), uuid), || look_up(self.libvirt.clone(), host.clone(), uuid))
-            .await?;
-        let routed = route(host.access(), &domain, None).map_err(|source| ResolveError::Route {
-            domain: domain.name().to_owned(),
-            host: host.name().to_owned(),
-            source,
-        })?;
-        Ok(Console { domain: domain.name().to_owned(), kind: routed.kind, route: routed.route })
+        let key = (host.id(), uuid);
+        let asked_at = Instant::now();
+        if let Some(domain) = self.shared.get(&key, asked_at)
+            && let Ok(routed) = route(host.access(), &domain, wanted)
+            && routed.kind == ConsoleKind::Spice
+        {
+            return Ok(console(&domain, routed));
+        }
+        let look_up = || look_up(self.libvirt.clone(), host.clone(), uuid);
+        let domain = self.flights.join(key, look_up).await?;
+        let routed =
+            route(host.access(), &domain, wanted).map_err(|source| ResolveError::Route {
+                domain: domain.name().to_owned(),
+                host: host.name().to_owned(),
+                source,
+            })?;
+        if routed.kind == ConsoleKind::Spice {
+            self.shared.keep(key, domain.clone(), asked_at);
+        }
+        Ok(console(&domain, routed))
+    }
+
+    /// Makes the next [`resolve`](Self::resolve) of this token ask libvirt: what the last one said has proved wrong.
+    pub fn forget(&self, token: ConsoleToken) {
+        self.shared.forget(&(token.host(), token.domain().as_uuid()));
     }
 }
 
@@ -75,7 +105,7 @@ async fn look_up(
     uuid: Uuid,
 ) -> Result<Arc<Domain>, ResolveError> {
     let xml = libvirt
-        .domain_xml(host.libvirt_uri(), uuid)
+        .domain_xml(&endpoint(&host), uuid)
         .await
         .map_err(|source| ResolveError::Lookup { host: host.name().to_owned(), source })?;
     let domain = Domain::from_xml(xml.as_bytes()).map_err(|source| ResolveError::Xml {
@@ -83,4 +113,20 @@ async fn look_up(
         source: Arc::new(source),
     })?;
     Ok(Arc::new(domain))
+}
+
+fn console(domain: &Domain, routed: Routed) -> Console {
+    Console { domain: domain.name().to_owned(), kind: routed.kind, route: routed.route }
+}
+
+fn endpoint(host: &Host) -> Endpoint {
+    let mut endpoint = Endpoint::new(host.libvirt_uri());
+    if let Some((address, port)) = host.libvirt_address() {
+        endpoint = endpoint.listening_on(address, port);
+    }
+    let login = host.login();
+    match &login.password {
+        Some(password) => endpoint.with_password(login.name.clone(), password.clone()),
+        None => endpoint,
+    }
 }
