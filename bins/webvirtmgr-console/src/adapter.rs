@@ -1,48 +1,94 @@
-//! Where the server's question meets console-resolve's answer.
+//! Where the server's question meets console-resolve's answer, and the settings' hosts the inventory's.
 
-use console_config::{HostSettings, Settings};
-use console_inventory::{Connection, Host, Inventory};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use console_config::{HostSettings, Settings, SshHostKeys, SshTunnel};
+use console_inventory::{
+    Address, Connection, Host, Inventory, Login, SshConfig, SshOptions, Tunnel,
+};
 use console_libvirt::{Libvirt, LibvirtSettings};
-use console_proxy::{ConsoleToken, Fault, Refusal, Resolve, Target};
+use console_proxy::{ConsoleKind, ConsoleToken, Fault, Refusal, Resolve, Target};
 use console_resolve::{ResolveError, ResolveFault, Resolver};
 
 /// [`Resolver`] as the proxy asks for it.
 #[derive(Debug)]
 pub(crate) struct Adapter(Resolver);
 
-/// The resolver that the settings describe.
-pub(crate) fn resolver(settings: &Settings) -> Adapter {
+/// The resolver that the settings describe; `home` is where the service user's own SSH files are.
+pub(crate) fn resolver(settings: &Settings, home: &Path) -> Result<Adapter> {
     let libvirt =
         LibvirtSettings { timeout: settings.server.lookup_timeout, ..LibvirtSettings::default() };
-    Adapter(Resolver::new(Inventory::new(settings.hosts.iter().map(host)), Libvirt::new(libvirt)))
+    let hosts: Vec<Host> =
+        settings.hosts.iter().map(|host| inventory_host(host, home)).collect::<Result<_>>()?;
+    Ok(Adapter(Resolver::new(Inventory::new(hosts), Libvirt::new(libvirt))))
 }
 
-fn host(settings: &HostSettings) -> Host {
-    let connection = match &settings.connection {
-        console_config::Connection::Tcp { hostname } => {
-            Connection::Tcp { hostname: hostname.clone() }
-        }
-        console_config::Connection::Socket => Connection::Socket,
+fn inventory_host(settings: &HostSettings, home: &Path) -> Result<Host> {
+    let ssh = &settings.ssh;
+    let config = match (&settings.connection, &ssh.config) {
+        (console_config::Connection::Ssh(_), Some(file)) => SshConfig::of_file(file, home),
+        (console_config::Connection::Ssh(_), None) => SshConfig::of_user(home),
+        _ => Ok(SshConfig::default()),
     };
-    let host = Host::new(settings.id, &settings.name, connection);
-    match &settings.uri {
+    let config = config.with_context(|| format!("host {}", settings.name))?;
+    let at = |at: &console_config::Endpoint| Address { host: at.host.clone(), port: at.port };
+    let connection = match &settings.connection {
+        console_config::Connection::Socket => Connection::Socket,
+        console_config::Connection::Tcp(endpoint) => Connection::Tcp(at(endpoint)),
+        console_config::Connection::Tls(endpoint) => Connection::Tls(at(endpoint)),
+        console_config::Connection::Ssh(endpoint) => {
+            let options = SshOptions {
+                key: ssh.key.clone(),
+                known_hosts: ssh.known_hosts.clone(),
+                own_config: ssh.config.is_some(),
+                accept_new: ssh.host_keys == SshHostKeys::AcceptNew,
+                tunnel: match ssh.tunnel {
+                    SshTunnel::WhenNeeded => Tunnel::WhenNeeded,
+                    SshTunnel::Always => Tunnel::Always,
+                },
+            };
+            Connection::Ssh(at(endpoint), options)
+        }
+    };
+    let login = Login {
+        name: settings.login.clone(),
+        password: settings.password.as_ref().map(|password| password.expose().into()),
+    };
+    let host = Host::new(settings.id, &settings.name, &connection, login, &config)?;
+    Ok(match &settings.uri {
         Some(uri) => host.with_uri(uri),
         None => host,
-    }
+    })
 }
 
 impl Resolve for Adapter {
-    async fn resolve(&self, token: ConsoleToken) -> Result<Target, Refusal> {
-        let console = self.0.resolve(token).await.map_err(refusal)?;
+    async fn resolve(
+        &self,
+        token: ConsoleToken,
+        wanted: Option<ConsoleKind>,
+    ) -> Result<Target, Refusal> {
+        let console = self.0.resolve(token, wanted).await.map_err(refusal)?;
         Ok(Target { guest_name: console.domain, kind: console.kind, route: console.route })
+    }
+
+    fn forget(&self, token: ConsoleToken) {
+        self.0.forget(token);
     }
 }
 
 fn refusal(error: ResolveError) -> Refusal {
     let fault = match error.fault() {
         ResolveFault::NotFound => Fault::NotFound,
+        ResolveFault::NoConsole if error.needs_tls() => Fault::NeedsTls,
         ResolveFault::NoConsole => Fault::NoConsole,
         ResolveFault::Unavailable => Fault::Unavailable,
     };
-    Refusal { fault, reason: error.public_reason(), remedy: error.remedy(), cause: error.into() }
+    Refusal {
+        fault,
+        kind: error.kind(),
+        reason: error.public_reason(),
+        remedy: error.remedy(),
+        cause: error.into(),
+    }
 }

@@ -40,8 +40,8 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log::start(arguments.verbose, arguments.debug);
-    match settings(arguments) {
-        Ok(settings) => match serve(settings) {
+    match settings(arguments).and_then(|settings| Ok((resolver(&settings)?, settings))) {
+        Ok((resolver, settings)) => match serve(settings, resolver) {
             Ok(()) => ExitCode::SUCCESS,
             Err(cause) => {
                 error!("{cause:#}");
@@ -66,12 +66,18 @@ fn settings(arguments: Arguments) -> Result<Settings> {
     Ok(Settings::load(sources)?)
 }
 
+fn resolver(settings: &Settings) -> Result<adapter::Adapter> {
+    // Without a home there are no SSH files of the user's own.
+    let home = std::env::var_os("HOME").map_or_else(|| "/nonexistent".into(), PathBuf::from);
+    adapter::resolver(settings, &home)
+}
+
 /// A value that is not UTF-8 is kept with marks in it, to be refused where it is ours.
 fn text_variable((name, value): (OsString, OsString)) -> Option<(String, String)> {
     Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
 }
 
-fn serve(settings: Settings) -> Result<()> {
+fn serve(settings: Settings, resolver: adapter::Adapter) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -94,7 +100,6 @@ fn serve(settings: Settings) -> Result<()> {
         if settings.hosts.is_empty() {
             warn!(remedy = "add [[hosts]] to the configuration", "no host is configured, so no token leads to a console");
         }
-        let resolver = adapter::resolver(&settings);
         console_proxy::run(vec![listener], settings.server, resolver, shutdown).await;
         info!("stopped");
         Ok(())

@@ -1,9 +1,13 @@
 //! `[[hosts]]`: the hypervisors.
 
 use console_token::HostId;
+use figment::value::Value;
 
-use crate::host_name::host;
-use crate::reader::{Reader, text, whole};
+use crate::endpoint::{Endpoint, endpoint};
+use crate::libvirt_uri::{self, Machine};
+use crate::password::{self, Password};
+use crate::reader::{Reader, Rule, text, whole};
+use crate::ssh::{self, SshSettings};
 
 /// One entry of `[[hosts]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,11 +18,18 @@ pub struct HostSettings {
     pub name: String,
     /// Keys `connection` (required) and `hostname`: how libvirt there is reached.
     pub connection: Connection,
-    /// Key `uri`: the libvirt URI instead of the one that `connection` implies, at most 1000 characters without blanks.
+    /// Key `uri`: the libvirt URI instead of the one that `connection` implies, at most 1000 characters without blanks. It names the
+    /// machine that `connection` and `hostname` name, and has no password in it.
     pub uri: Option<String>,
+    /// Key `login`: who we are there, for SASL or SSH.
+    pub login: Option<String>,
+    /// Key `password`, or what the file `password_file` holds.
+    pub password: Option<Password>,
+    /// The keys `ssh_…`; defaults for other connections.
+    pub ssh: SshSettings,
 }
 
-/// How libvirt on a hypervisor is reached. WebVirtMgr's other two, `tls` and `ssh`, are to come.
+/// How libvirt on a hypervisor is reached: WebVirtMgr's four ways.
 ///
 /// Exhaustive on purpose: who translates it must not overlook a new way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,10 +37,11 @@ pub enum Connection {
     /// `socket`: libvirt's UNIX socket on this machine.
     Socket,
     /// `tcp`: libvirt's TCP port.
-    Tcp {
-        /// Key `hostname`: a name or address, IPv6 without brackets.
-        hostname: String,
-    },
+    Tcp(Endpoint),
+    /// `tls`: libvirt's TLS port.
+    Tls(Endpoint),
+    /// `ssh`: through the hypervisor's SSH server.
+    Ssh(Endpoint),
 }
 
 impl HostSettings {
@@ -38,31 +50,116 @@ impl HostSettings {
         let id = from.required("id", &whole(0..=MAX_ID)).map(HostId::new);
         let name =
             from.optional("name", &text(NAME, |text| is_name(text).then(|| text.to_owned())));
-        let connection = from.required("connection", &text(CONNECTION, way));
-        let hostname = from.optional("hostname", &text(HOSTNAME, host));
-        let uri = from.optional("uri", &text(URI, |text| is_uri(text).then(|| text.to_owned())));
-        let connection = match connection? {
-            Way::Socket if from.has("hostname") => {
-                from.reject("hostname", NOT_WITH_SOCKET);
-                return None;
-            }
-            Way::Socket => Connection::Socket,
-            Way::Tcp if !from.has("hostname") => {
-                from.reject("connection", "it needs hostname, the hypervisor's name or address");
-                return None;
-            }
-            Way::Tcp => Connection::Tcp { hostname: hostname? },
-            Way::Tls | Way::Ssh => {
-                from.reject("connection", "this version supports socket and tcp only");
-                return None;
-            }
-        };
+        let way = from.required("connection", &text(CONNECTION, way));
+        let hostname = from.optional("hostname", &text(HOSTNAME, endpoint));
+        let uri = from.optional("uri", &uri());
+        let login = from.optional("login", &text(LOGIN, login));
+        let password = password(from);
+        let ssh = ssh::read(from, way.map(|way| way == Way::Ssh));
+        let connection = connection(from, way?, hostname)?;
         let id = id?;
-        Some(Self { id, name: name.unwrap_or_else(|| format!("host {id}")), connection, uri })
+        let settings = Self {
+            id,
+            name: name.unwrap_or_else(|| format!("host {id}")),
+            connection,
+            uri,
+            login,
+            password,
+            ssh,
+        };
+        settings.compare(from).then_some(settings)
+    }
+
+    /// What only several keys together can break; `false` if they do.
+    fn compare(&self, from: &mut Reader<'_>) -> bool {
+        let complaints = from.complaints();
+        let is_ssh = matches!(self.connection, Connection::Ssh(_));
+        if self.connection == Connection::Socket {
+            for key in ["login", "password", "password_file"] {
+                if from.has(key) {
+                    from.refuse(key, |key| format!("{key} is of no use: {SOCKET_ASKS_NOBODY}"));
+                }
+            }
+        } else if self.password.is_some() && self.login.is_none() && !is_ssh {
+            let key = if from.has("password") { "password" } else { "password_file" };
+            from.refuse(key, |key| format!("{key} needs login beside it"));
+        }
+        if is_ssh && self.login.as_ref().is_some_and(|login| login.contains('@')) {
+            from.reject("login", "an SSH login has no @");
+        }
+        if let Some(uri) = self.uri.as_deref().and_then(libvirt_uri::parse) {
+            if uri.machine != Machine::None && uri.machine != self.machine() {
+                let ours = match self.machine() {
+                    Machine::Other(name) => name,
+                    _ => "this machine".to_owned(),
+                };
+                let theirs = match uri.machine {
+                    Machine::Other(name) => name,
+                    _ => "this machine".to_owned(),
+                };
+                from.refuse("uri", |key| {
+                    format!(
+                        "{key} leads to {theirs}, but connection and hostname say {ours}: the guest would be looked up on one machine and its console opened on another"
+                    )
+                });
+            }
+            if let (Some(theirs), Some(ours)) = (uri.login, &self.login)
+                && theirs != ours
+            {
+                from.refuse("uri", |key| {
+                    format!("{key} has another login than login; write it in one of them")
+                });
+            }
+        }
+        from.complaints() == complaints
+    }
+
+    fn machine(&self) -> Machine {
+        match &self.connection {
+            Connection::Socket => Machine::This,
+            Connection::Tcp(at) | Connection::Tls(at) | Connection::Ssh(at) => {
+                Machine::called(&at.host)
+            }
+        }
     }
 }
 
+fn connection(from: &mut Reader<'_>, way: Way, hostname: Option<Endpoint>) -> Option<Connection> {
+    let to: fn(Endpoint) -> Connection = match way {
+        Way::Socket if from.has("hostname") => {
+            from.reject("hostname", NOT_WITH_SOCKET);
+            return None;
+        }
+        Way::Socket => return Some(Connection::Socket),
+        Way::Tcp => Connection::Tcp,
+        Way::Tls => Connection::Tls,
+        Way::Ssh => Connection::Ssh,
+    };
+    if !from.has("hostname") {
+        from.reject("connection", "it needs hostname, the hypervisor's name or address");
+    }
+    hostname.map(to)
+}
+
+/// `password`, or what `password_file` holds.
+fn password(from: &mut Reader<'_>) -> Option<Password> {
+    let password = from.optional("password", &password::rule());
+    let Some(file) = from.optional("password_file", &text(ABSOLUTE, ssh::absolute)) else {
+        return password;
+    };
+    if from.has("password") {
+        from.refuse("password_file", |key| format!("{key} and password exclude each other"));
+        return None;
+    }
+    let read = password::read(&file);
+    if let Err(why) = &read {
+        from.reject("password_file", why);
+    }
+    read.ok()
+}
+
 /// WebVirtMgr's four ways to a hypervisor.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     Socket,
     Tcp,
@@ -84,15 +181,34 @@ fn is_name(text: &str) -> bool {
     (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
-/// RFC 3986 section 3.1 for the scheme; libvirt itself judges the rest (<https://libvirt.org/uri.html>).
-fn is_uri(text: &str) -> bool {
-    let scheme = |scheme: &str| {
-        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
-    };
-    text.chars().count() <= 1000
-        && !text.chars().any(|one| one.is_control() || one.is_whitespace())
-        && text.split_once("://").is_some_and(|(start, rest)| scheme(start) && !rest.is_empty())
+/// Nothing that a URI or ssh(1) could take for something else than a login.
+fn login(text: &str) -> Option<String> {
+    let fits = (1..=100).contains(&text.chars().count())
+        && !text.starts_with('-')
+        && !text
+            .chars()
+            .any(|one| one.is_control() || one.is_whitespace() || ":/?#[]\\'\"".contains(one));
+    fits.then(|| text.to_owned())
+}
+
+/// A URI may hold a password, so nothing before its `@` is repeated.
+fn uri() -> Rule<'static, String> {
+    Box::new(|value: &Value| {
+        let Some(text) = value.as_str() else { return Err(format!("no string, allowed is {URI}")) };
+        match libvirt_uri::parse(text) {
+            Some(uri) if uri.has_password => Err(
+                "a URI with a password in it; write login and password (or password_file) instead"
+                    .to_owned(),
+            ),
+            Some(_) => Ok(text.to_owned()),
+            None if text.contains('@') => Err(format!("malformed, allowed is {URI}")),
+            None => text_of(text),
+        }
+    })
+}
+
+fn text_of(uri: &str) -> Result<String, String> {
+    text(URI, |_| None::<String>)(&Value::from(uri))
 }
 
 /// The largest whole number in TOML.
@@ -100,6 +216,9 @@ const MAX_ID: u64 = i64::MAX.unsigned_abs();
 
 const NAME: &str = "1 to 100 characters, none of them a control character";
 const CONNECTION: &str = "socket, tcp, tls or ssh";
-const HOSTNAME: &str = "an address or a name, without a port";
+const HOSTNAME: &str = "an address or a name, with or without libvirt's or SSH's port, as in hv1, hv1:2222 or [2001:db8::1]:2222";
+const LOGIN: &str = "1 to 100 characters that do not begin with - and have no blanks, quotes, brackets or any of :/?#";
 const URI: &str = "a libvirt URI such as qemu:///system, without blanks";
+const ABSOLUTE: &str = "an absolute path";
 const NOT_WITH_SOCKET: &str = "a host with connection = \"socket\" is this machine; remove hostname, or write connection = \"tcp\"";
+const SOCKET_ASKS_NOBODY: &str = "a host with connection = \"socket\" asks for no login";

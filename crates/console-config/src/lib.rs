@@ -4,13 +4,14 @@
 //! stronger) and checks the result: [`ServerSettings`] for the server and one [`HostSettings`] for each hypervisor.
 //!
 //! What it is not: it reads neither the process's environment nor its arguments (the caller hands both in), and it opens nothing but
-//! the one file. Whether a host can be reached, a port be bound or a folder be read is not its business.
+//! the one file and the password files that it names. Whether a host can be reached, a port be bound or a folder be read is not its business.
 //!
 //! Invariants:
 //!
 //! - An unknown key, a wrong type and a value out of range are errors, never ignored and never corrected.
 //! - All that is wrong with the values is reported at once, each with its source, its key, what was found (cut at 60 characters) and
 //!   what is allowed.
+//! - No password, nor a part of one, is in a message or in `Debug`.
 //! - What passes is safe to use as it is: a [`PublicHost`] can stand in a header, a hostname in a URI.
 //!
 //! # Example
@@ -37,17 +38,23 @@
 
 #![forbid(unsafe_code)]
 
+mod endpoint;
 mod error;
 mod host;
 mod host_name;
+mod libvirt_uri;
+mod password;
 mod public_host;
 mod reader;
 mod server;
 mod settings;
 mod sources;
+mod ssh;
 
+pub use endpoint::Endpoint;
 pub use error::{ConfigError, Problem};
 pub use host::{Connection, HostSettings};
+pub use password::Password;
 pub use public_host::{PublicHost, PublicHostError};
 pub use server::{
     DEFAULT_CLIENT_TIMEOUT, DEFAULT_CLOSE_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_EARLY_BYTES,
@@ -57,6 +64,7 @@ pub use server::{
 };
 pub use settings::Settings;
 pub use sources::{DEFAULT_CONFIG_FILE, Flags, MAX_FILE_SIZE, Sources};
+pub use ssh::{SshHostKeys, SshSettings, SshTunnel};
 
 pub(crate) const KIB: usize = 1024;
 pub(crate) const MIB: usize = 1024 * KIB;

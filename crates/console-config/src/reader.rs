@@ -103,6 +103,11 @@ impl<'a> Reader<'a> {
         self.table.contains_key(key)
     }
 
+    /// How many problems there are so far.
+    pub(crate) fn complaints(&self) -> usize {
+        self.problems.len()
+    }
+
     pub(crate) fn is_faultless(&self) -> bool {
         self.problems.is_empty()
     }

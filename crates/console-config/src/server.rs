@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::host_name::host;
 use crate::public_host::PublicHost;
 use crate::reader::{Reader, seconds, text, whole};
+use crate::ssh::absolute;
 use crate::{KIB, MIB};
 
 /// Default of [`ServerSettings::host`]: every IPv4 address, as the Python script listens.
@@ -63,6 +64,8 @@ pub struct ServerSettings {
     pub public_host: Option<PublicHost>,
     /// The folder of the HTML5 client's files, an absolute path. Default none: it is looked for in the usual places.
     pub web_root: Option<PathBuf>,
+    /// The same for the folder of spice-html5's files. Default none.
+    pub spice_root: Option<PathBuf>,
     /// The most sessions at a time, 1 to 1 000 000 and no more than `max_connections`. Default [`DEFAULT_MAX_SESSIONS`].
     pub max_sessions: usize,
     /// The most TCP connections at a time, sessions included, 1 to 1 000 000. Default [`DEFAULT_MAX_CONNECTIONS`].
@@ -96,6 +99,7 @@ impl Default for ServerSettings {
             port: DEFAULT_PORT,
             public_host: None,
             web_root: None,
+            spice_root: None,
             max_sessions: DEFAULT_MAX_SESSIONS,
             max_connections: DEFAULT_MAX_CONNECTIONS,
             max_message_size: DEFAULT_MAX_MESSAGE_SIZE,
@@ -120,6 +124,7 @@ impl ServerSettings {
             port,
             public_host,
             web_root,
+            spice_root,
             max_sessions,
             max_connections,
             max_message_size,
@@ -142,6 +147,11 @@ impl ServerSettings {
         from.set(
             "web_root",
             web_root,
+            &text("an absolute path", |text| Some(Some(absolute(text)?))),
+        );
+        from.set(
+            "spice_root",
+            spice_root,
             &text("an absolute path", |text| Some(Some(absolute(text)?))),
         );
         from.set("max_sessions", max_sessions, &whole(1..=1_000_000));
@@ -183,10 +193,6 @@ impl ServerSettings {
             from.reject(key, &what);
         }
     }
-}
-
-fn absolute(text: &str) -> Option<PathBuf> {
-    Some(PathBuf::from(text)).filter(|path| path.is_absolute() && !text.contains('\0'))
 }
 
 const HOST: &str = "an address or a name, without a port";

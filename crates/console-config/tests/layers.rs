@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::fs;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use console_config::{
-    ConfigError, Connection, Flags, HostSettings, ServerSettings, Settings, Sources,
+    ConfigError, Connection, Endpoint, Flags, HostSettings, ServerSettings, Settings, Sources,
+    SshHostKeys, SshSettings, SshTunnel,
 };
 use console_token::HostId;
 
@@ -103,6 +105,7 @@ fn every_key_reaches_its_own_field() {
         port = 0
         public_host = "console.example.org:8443"
         web_root = "/srv/novnc"
+        spice_root = "/srv/spice"
         max_sessions = 11
         max_connections = 12
         max_message_size = 131_072
@@ -125,6 +128,19 @@ fn every_key_reaches_its_own_field() {
         connection = "tcp"
         hostname = "[2001:db8::1]"
         uri = "qemu+tcp://[2001:db8::1]:16510/system?no_verify=1"
+        login = "console@example.org"
+        password = "s3cret"
+
+        [[hosts]]
+        id = 8
+        connection = "ssh"
+        hostname = "hv1:2222"
+        login = "root"
+        ssh_key = "/k"
+        ssh_known_hosts = "/h"
+        ssh_config = "/c"
+        ssh_tunnel = "always"
+        ssh_host_keys = "accept-new"
         "#,
         &[],
         Flags::default(),
@@ -134,6 +150,7 @@ fn every_key_reaches_its_own_field() {
         port: 0,
         public_host: Some("console.example.org:8443".parse().unwrap()),
         web_root: Some("/srv/novnc".into()),
+        spice_root: Some("/srv/spice".into()),
         max_sessions: 11,
         max_connections: 12,
         max_message_size: 131_072,
@@ -152,12 +169,36 @@ fn every_key_reaches_its_own_field() {
             name: "host 7".into(),
             connection: Connection::Socket,
             uri: None,
+            login: None,
+            password: None,
+            ssh: SshSettings::default(),
         },
         HostSettings {
             id: HostId::new(0),
             name: "Köln 1".into(),
-            connection: Connection::Tcp { hostname: "2001:db8::1".into() },
+            connection: Connection::Tcp(Endpoint { host: "2001:db8::1".into(), port: None }),
             uri: Some("qemu+tcp://[2001:db8::1]:16510/system?no_verify=1".into()),
+            login: Some("console@example.org".into()),
+            password: Some("s3cret".into()),
+            ssh: SshSettings::default(),
+        },
+        HostSettings {
+            id: HostId::new(8),
+            name: "host 8".into(),
+            connection: Connection::Ssh(Endpoint {
+                host: "hv1".into(),
+                port: NonZeroU16::new(2222),
+            }),
+            uri: None,
+            login: Some("root".into()),
+            password: None,
+            ssh: SshSettings {
+                key: Some("/k".into()),
+                known_hosts: Some("/h".into()),
+                config: Some("/c".into()),
+                tunnel: SshTunnel::Always,
+                host_keys: SshHostKeys::AcceptNew,
+            },
         },
     ];
     assert_eq!(settings.unwrap(), Settings { server, hosts });

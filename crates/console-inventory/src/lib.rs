@@ -34,6 +34,7 @@ mod inventory;
 mod libvirt_uri;
 mod ssh_config;
 
+pub use console_route::Tunnel;
 pub use console_token::HostId;
 pub use host::{Address, Connection, Host, HostError, Login, SshOptions};
 pub use inventory::{Inventory, InventoryError};

@@ -108,7 +108,9 @@ export class Session {
   }
 
   #closed(code, reason) {
-    this.#end({ reason, ...(HUNG_UP.includes(code) ? this.#failure : null), code });
+    // The console server says its own refusals twice, in the guest's protocol and with the close code.
+    const own = this.#failure?.reason && this.#failure.reason === reason;
+    this.#end({ reason, ...(HUNG_UP.includes(code) && !own ? this.#failure : null), code });
   }
 
   #wait(milliseconds, cause) {

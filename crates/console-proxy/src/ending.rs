@@ -4,6 +4,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use console_backend::OpenError;
+use console_greeting::spice::LinkError;
+use console_route::ConsoleKind;
 use console_token::TokenError;
 use console_websocket::{ClientEnd, CloseCode, CloseReason, RelayEnd};
 use hyper::StatusCode;
@@ -17,28 +19,48 @@ pub(crate) enum Failure {
     NoToken,
     #[error("the token is malformed")]
     Token(#[source] TokenError),
+    #[error("graphics={0:?} in the query")]
+    Graphics(String),
     #[error(transparent)]
     Refused(Refusal),
     #[error("the lookup did not end within {0:?}")]
     LookupTimedOut(Duration),
-    #[error(transparent)]
-    Open(OpenError),
+    #[error("its {1} console")]
+    Open(#[source] OpenError, ConsoleKind),
     #[error("there are {0} sessions already (max_sessions)")]
     Busy(usize),
     #[error("the proxy is shutting down")]
     Stopping,
 }
 
-/// What the client is told: a close code on a WebSocket, the matching HTTP status on the page, and a reason on both.
+impl Failure {
+    /// Which protocol the client speaks, where the failure tells.
+    pub(crate) fn kind(&self) -> Option<ConsoleKind> {
+        match self {
+            Self::Refused(refusal) => refusal.kind,
+            Self::Open(_, kind) => Some(*kind),
+            _ => None,
+        }
+    }
+}
+
+/// What the client is told: a close code on a WebSocket, the matching HTTP status on the page, a reason on both, and SPICE's code for it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Told {
     pub(crate) code: CloseCode,
     pub(crate) reason: CloseReason,
+    pub(crate) link_error: LinkError,
 }
 
 impl Told {
     fn new(code: CloseCode, reason: &str) -> Self {
-        Self { code, reason: CloseReason::new(reason) }
+        // spice-html5 shows only the number: the nearest that the protocol has.
+        let link_error = match code {
+            CloseCode::BAD_TOKEN => LinkError::PermissionDenied,
+            CloseCode::NOT_FOUND | CloseCode::NO_CONSOLE => LinkError::ChannelNotAvailable,
+            _ => LinkError::Error,
+        };
+        Self { code, reason: CloseReason::new(reason), link_error }
     }
 
     /// The page's status for the same failure.
@@ -67,25 +89,36 @@ impl From<&Failure> for Told {
             Failure::Token(error) => {
                 Self::new(CloseCode::BAD_TOKEN, &format!("malformed console token: {error}"))
             }
+            Failure::Graphics(_) => {
+                Self::new(CloseCode::BAD_TOKEN, "graphics in the address must be vnc or spice")
+            }
             Failure::Refused(refusal) => {
                 let code = match refusal.fault {
                     Fault::NotFound => CloseCode::NOT_FOUND,
-                    Fault::NoConsole => CloseCode::NO_CONSOLE,
+                    Fault::NoConsole | Fault::NeedsTls => CloseCode::NO_CONSOLE,
                     Fault::Unavailable => CloseCode::LOOKUP_FAILED,
                     Fault::Internal => CloseCode::INTERNAL_ERROR,
                 };
-                Self::new(code, &refusal.reason)
+                let told = Self::new(code, &refusal.reason);
+                match refusal.fault {
+                    Fault::NeedsTls => Self { link_error: LinkError::NeedSecured, ..told },
+                    _ => told,
+                }
             }
             Failure::LookupTimedOut(_) => {
                 Self::new(CloseCode::LOOKUP_FAILED, "the hypervisor did not answer in time")
             }
-            Failure::Open(OpenError::TimedOut { .. }) => {
+            Failure::Open(OpenError::TimedOut { .. }, _) => {
                 Self::new(CloseCode::BACKEND_TIMEOUT, "the guest's console did not answer in time")
             }
-            Failure::Open(OpenError::Refused { .. }) => {
+            Failure::Open(OpenError::Refused { .. }, _) => {
                 Self::new(CloseCode::BACKEND_LOST, "the guest's console refused the connection")
             }
-            Failure::Open(_) => {
+            Failure::Open(OpenError::Unsupported { .. }, _) => Self::new(
+                CloseCode::BACKEND_LOST,
+                "the guest's console needs an SSH tunnel, which this proxy does not open yet",
+            ),
+            Failure::Open(..) => {
                 Self::new(CloseCode::BACKEND_LOST, "the guest's console cannot be reached")
             }
             Failure::Busy(_) => {
@@ -141,17 +174,27 @@ pub(crate) fn remedy(failure: &Failure) -> &str {
             "the page must send its token in the query, or as a cookie that this proxy's host name receives"
         }
         Failure::Token(_) => "a token is <host id>-<domain uuid>",
+        Failure::Graphics(_) => "the query's graphics is vnc or spice, or is left away",
         Failure::Refused(refusal) => &refusal.remedy,
         Failure::LookupTimedOut(_) => {
             "see whether libvirtd on that host answers: virsh -c <its uri> list"
         }
-        Failure::Open(OpenError::TimedOut { .. }) => {
+        Failure::Open(OpenError::TimedOut { .. }, _) => {
             "see whether a firewall drops the console's port, and what <graphics> listens on"
         }
-        Failure::Open(OpenError::Refused { .. }) => {
+        Failure::Open(OpenError::Refused { .. }, _) => {
             "see what <graphics> listens on: it must be an address that this machine reaches"
         }
-        Failure::Open(_) => "see whether this machine can reach that address and its user may",
+        Failure::Open(OpenError::Denied { .. }, _) => {
+            "let the service's user pass that folder and write to that socket: add it to the owning group"
+        }
+        Failure::Open(OpenError::NotASocket { .. }, _) => {
+            "see who put it there: a console's socket is made by QEMU, and links to one are not followed"
+        }
+        Failure::Open(OpenError::Unsupported { .. }, _) => {
+            "let the console listen on an address that this machine reaches, until tunnels are there"
+        }
+        Failure::Open(..) => "see whether this machine can reach that address and its user may",
         Failure::Busy(_) => "raise max_sessions, or see who holds so many",
         Failure::Stopping => "",
     }

@@ -7,7 +7,6 @@ use std::sync::PoisonError;
 use bytes::Bytes;
 use console_config::PublicHost;
 use console_route::ConsoleKind;
-use console_token::find_token;
 use console_websocket::{is_upgrade_request, upgrade};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -15,6 +14,7 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use tracing::{debug, info, warn};
 
+use crate::asked::Asked;
 use crate::connection::Slot;
 use crate::ending::{Failure, Told, chain, remedy};
 use crate::page;
@@ -60,7 +60,7 @@ fn websocket<R: Resolve>(
 ) -> Answer {
     match upgrade(&mut request, &session::limits(&server.settings)) {
         Ok((answer, socket)) => {
-            let pending = PendingSession { socket, token: token(&request), peer };
+            let pending = PendingSession { socket, asked: Asked::of(&request), peer };
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(pending);
             answer
         }
@@ -76,14 +76,15 @@ async fn console_page<R: Resolve>(
     request: &Request<Incoming>,
     peer: SocketAddr,
 ) -> Answer {
-    let token = token(request);
-    let masked = match &token {
+    let asked = Asked::of(request);
+    let masked = match &asked.token {
         Ok(Some(token)) => token.to_string(),
         _ => String::new(),
     };
-    let failure = match look_up(server, token).await {
+    let failure = match look_up(server, asked).await.map(|(_, target)| target) {
         Ok(target) if target.kind != ConsoleKind::Vnc => Failure::Refused(Refusal {
             fault: Fault::NoConsole,
+            kind: None,
             reason: format!("the guest's console is {}, this page shows VNC only", target.kind),
             remedy: "use a web panel's own page for it, or give the guest <graphics type='vnc'>"
                 .into(),
@@ -150,13 +151,6 @@ async fn console_file<R: Resolve>(
     }
     harden(&mut answer);
     answer
-}
-
-/// The query's token, or a cookie's.
-fn token<B>(
-    request: &Request<B>,
-) -> Result<Option<console_token::ConsoleToken>, console_token::TokenError> {
-    find_token(request.uri().query(), request.headers().get_all(header::COOKIE))
 }
 
 /// Where the page may open its WebSocket besides its own origin, as content security policy sources. Without a port of its own the public host is

@@ -24,12 +24,12 @@
 //! struct OnlyOne;
 //!
 //! impl Resolve for OnlyOne {
-//!     async fn resolve(&self, _token: ConsoleToken) -> Result<Target, Refusal> {
+//!     async fn resolve(&self, _token: ConsoleToken, _wanted: Option<ConsoleKind>) -> Result<Target, Refusal> {
 //!         let port = 5900.try_into().map_err(Refusal::internal)?;
 //!         Ok(Target {
 //!             guest_name: "desktop".into(),
 //!             kind: ConsoleKind::Vnc,
-//!             route: Route::Tcp { host: "127.0.0.1".into(), port },
+//!             route: Route::Tcp { host: "127.0.0.1".into(), port, prefer: None },
 //!         })
 //!     }
 //! }
@@ -45,11 +45,13 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod asked;
 mod client_files;
 mod connection;
 mod ending;
 mod http;
 mod page;
+mod refuse;
 mod resolve;
 mod server;
 mod session;

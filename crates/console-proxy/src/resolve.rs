@@ -9,11 +9,20 @@ use console_token::ConsoleToken;
 /// Turns a token into a console. The proxy asks anew for every session and every page: what was true a minute ago may be
 /// another guest's port now.
 pub trait Resolve: Send + Sync + 'static {
-    /// Looks the console up.
+    /// Looks the console up: the first, or the first of the `wanted` kind.
     ///
     /// Dropping the future must stop or abandon the work; the proxy does so when the client leaves, and shortly after the
     /// `lookup_timeout` of its settings.
-    fn resolve(&self, token: ConsoleToken) -> impl Future<Output = Result<Target, Refusal>> + Send;
+    fn resolve(
+        &self,
+        token: ConsoleToken,
+        wanted: Option<ConsoleKind>,
+    ) -> impl Future<Output = Result<Target, Refusal>> + Send;
+
+    /// The console of this token could not be opened where the last answer said, or was lost: whatever is remembered of it may be wrong.
+    fn forget(&self, token: ConsoleToken) {
+        let _ = token;
+    }
 }
 
 /// A console that was found.
@@ -35,6 +44,8 @@ pub enum Fault {
     NotFound,
     /// The guest has no console to reach: 4409, HTTP 409.
     NoConsole,
+    /// The guest's console is for clients that speak TLS: 4409, HTTP 409.
+    NeedsTls,
     /// Who should know does not answer: 4503, HTTP 503.
     Unavailable,
     /// The resolver's own fault: 1011, HTTP 500.
@@ -46,6 +57,8 @@ pub enum Fault {
 pub struct Refusal {
     /// The kind of fault.
     pub fault: Fault,
+    /// Which protocol the client speaks most likely; without it the client's first bytes must tell.
+    pub kind: Option<ConsoleKind>,
     /// For the person in front of the browser: short, plain, without host names, paths or secrets.
     pub reason: String,
     /// For the log: what to do about it; may be empty.
@@ -59,6 +72,7 @@ impl Refusal {
     pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             fault: Fault::Internal,
+            kind: None,
             reason: "the console proxy failed; its log says why".into(),
             remedy: String::new(),
             cause: cause.into(),

@@ -5,20 +5,23 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use console_config::ServerSettings;
-use console_token::{ConsoleToken, TokenError};
+use console_route::ConsoleKind;
+use console_token::ConsoleToken;
 use console_websocket::{ClientEnd, ClientSocket, Limits, PendingSocket, RelayEnd};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument, Span, debug, field, info, info_span, warn};
 
+use crate::asked::Asked;
 use crate::ending::{Failure, Told, chain, remedy};
+use crate::refuse::refuse;
 use crate::resolve::{Resolve, Target};
 use crate::server::Server;
 
 /// An upgrade that has been accepted; its 101 is on its way.
 pub(crate) struct PendingSession {
     pub(crate) socket: PendingSocket,
-    pub(crate) token: Result<Option<ConsoleToken>, TokenError>,
+    pub(crate) asked: Asked,
     pub(crate) peer: SocketAddr,
 }
 
@@ -43,7 +46,7 @@ pub(crate) async fn run<R: Resolve>(server: &Server<R>, pending: PendingSession)
         domain = field::Empty,
         route = field::Empty,
     );
-    if let Ok(Some(token)) = &pending.token {
+    if let Ok(Some(token)) = &pending.asked.token {
         span.record("token", field::display(token));
     }
     session(server, pending).instrument(span).await;
@@ -56,17 +59,18 @@ async fn session<R: Resolve>(server: &Server<R>, pending: PendingSession) {
         Ok(Err(end)) => return debug!(cause = %end, "the client left during the upgrade"),
         Err(_) => return debug!("the client did not take the upgrade's answer in time"),
     };
+    let kind = pending.asked.kind();
     // Held to the end of the session.
     let Ok(_permit) = server.sessions.try_acquire() else {
-        return fail(client, Failure::Busy(server.settings.max_sessions)).await;
+        return fail(client, Failure::Busy(server.settings.max_sessions), kind).await;
     };
     let opened = tokio::select! {
-        opened = client.while_connecting(open(server, pending.token)) => opened,
+        opened = client.while_connecting(open(server, pending.asked)) => opened,
         () = server.stop.cancelled() => Ok(Err(Failure::Stopping)),
     };
-    let (target, backend) = match opened {
+    let (token, target, backend) = match opened {
         Ok(Ok(opened)) => opened,
-        Ok(Err(failure)) => return fail(client, failure).await,
+        Ok(Err(failure)) => return fail(client, failure, kind).await,
         Err(end) => return left_early(client, &end).await,
     };
     info!(setup_ms = start.elapsed().as_millis(), kind = %target.kind, "session opened");
@@ -83,14 +87,17 @@ async fn session<R: Resolve>(server: &Server<R>, pending: PendingSession) {
     let duration_ms = report.duration.as_millis();
     match &report.end {
         // Not the client's doing nor an orderly end: somebody should look at the hypervisor.
-        RelayEnd::BackendFailed(_) | RelayEnd::BackendStalled => warn!(
-            code,
-            to_client,
-            to_backend,
-            duration_ms,
-            cause = chain(&report.end),
-            "session closed"
-        ),
+        RelayEnd::BackendFailed(_) | RelayEnd::BackendStalled => {
+            server.resolver.forget(token);
+            warn!(
+                code,
+                to_client,
+                to_backend,
+                duration_ms,
+                cause = chain(&report.end),
+                "session closed"
+            );
+        }
         end => {
             info!(code, to_client, to_backend, duration_ms, cause = chain(end), "session closed")
         }
@@ -100,32 +107,37 @@ async fn session<R: Resolve>(server: &Server<R>, pending: PendingSession) {
 /// From the token to the open console.
 async fn open<R: Resolve>(
     server: &Server<R>,
-    token: Result<Option<ConsoleToken>, TokenError>,
-) -> Result<(Target, console_backend::Backend), Failure> {
-    let target = look_up(server, token).await?;
+    asked: Asked,
+) -> Result<(ConsoleToken, Target, console_backend::Backend), Failure> {
+    let (token, target) = look_up(server, asked).await?;
     let span = Span::current();
     span.record("domain", &target.guest_name);
     span.record("route", field::display(&target.route));
-    let backend = console_backend::open(&target.route, server.settings.connect_timeout)
-        .await
-        .map_err(Failure::Open)?;
-    Ok((target, backend))
+    match console_backend::open(&target.route, server.settings.connect_timeout).await {
+        Ok(backend) => Ok((token, target, backend)),
+        Err(error) => {
+            server.resolver.forget(token);
+            Err(Failure::Open(error, target.kind))
+        }
+    }
 }
 
 /// From the token to the target; the page uses it, too.
 pub(crate) async fn look_up<R: Resolve>(
     server: &Server<R>,
-    token: Result<Option<ConsoleToken>, TokenError>,
-) -> Result<Target, Failure> {
-    let token = token.map_err(Failure::Token)?.ok_or(Failure::NoToken)?;
+    asked: Asked,
+) -> Result<(ConsoleToken, Target), Failure> {
+    let (token, wanted) = asked.complete()?;
     let limit = server.settings.lookup_timeout;
-    match timeout(limit + RESOLVER_FIRST, server.resolver.resolve(token)).await {
-        Ok(resolved) => resolved.map_err(Failure::Refused),
+    match timeout(limit + RESOLVER_FIRST, server.resolver.resolve(token, wanted)).await {
+        Ok(Ok(target)) => Ok((token, target)),
+        Ok(Err(refusal)) => Err(Failure::Refused(refusal)),
         Err(_) => Err(Failure::LookupTimedOut(limit)),
     }
 }
 
-async fn fail<S>(client: ClientSocket<S>, failure: Failure)
+/// Tells the failure in every way that some client shows; `kind` is what the client asked for.
+async fn fail<S>(mut client: ClientSocket<S>, failure: Failure, kind: Option<ConsoleKind>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -136,6 +148,9 @@ where
         remedy = remedy(&failure),
         "session failed"
     );
+    if let Err(end) = refuse(&mut client, failure.kind().or(kind), &told).await {
+        debug!(cause = %end, "the client left before it could be told");
+    }
     client.close(told.code, &told.reason).await;
 }
 

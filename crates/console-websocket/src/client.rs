@@ -1,14 +1,15 @@
 //! The client's socket: what it sent, how it ended, and how it is closed.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::{SinkExt, Stream, StreamExt};
 use hyper_tungstenite::WebSocketStream;
 use hyper_tungstenite::tungstenite::error::{Error as WsError, ProtocolError};
 use hyper_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::close::{CloseCode, CloseReason};
 use crate::limits::Limits;
@@ -56,6 +57,53 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ClientSocket<S> {
                     }
                 }
             }
+        }
+    }
+
+    /// What the client has sent so far, once that is `enough` bytes or `limit` is over; at most [`Limits::early_bytes`] are waited for. The
+    /// relay still sends all of them.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientEnd`] when the client left meanwhile.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no byte.
+    pub async fn first_bytes(
+        &mut self,
+        enough: usize,
+        limit: Duration,
+    ) -> Result<Vec<u8>, ClientEnd> {
+        let deadline = Instant::now() + limit;
+        while self.early_bytes < enough.min(self.limits.early_bytes) {
+            match timeout_at(deadline, next(&mut self.stream)).await {
+                Ok(heard) => {
+                    if let Heard::Bytes(bytes) = heard? {
+                        self.early_bytes += bytes.len();
+                        self.early.push_back(bytes);
+                    }
+                }
+                Err(_) => break,
+            }
+        }
+        Ok(self.early.iter().flatten().copied().collect())
+    }
+
+    /// Sends one binary message, for a session that will not be relayed: what the client's protocol says instead of a console.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientEnd`] when the client has left, or does not take it within [`Limits::close_timeout`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future may cut the message off; close the connection then.
+    pub async fn send(&mut self, bytes: Vec<u8>) -> Result<(), ClientEnd> {
+        let sending = self.stream.send(Message::Binary(bytes.into()));
+        match timeout(self.limits.close_timeout, sending).await {
+            Ok(sent) => sent.map_err(ClientEnd::from),
+            Err(_) => Err(ClientEnd::Silent),
         }
     }
 

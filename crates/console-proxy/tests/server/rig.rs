@@ -20,13 +20,18 @@ pub(crate) enum Answer {
 }
 
 impl Resolve for Answer {
-    async fn resolve(&self, _token: ConsoleToken) -> Result<Target, Refusal> {
+    async fn resolve(
+        &self,
+        _token: ConsoleToken,
+        _wanted: Option<ConsoleKind>,
+    ) -> Result<Target, Refusal> {
         match self {
             Self::Console(kind, route) => {
                 Ok(Target { guest_name: "web-1 <b>&".into(), kind: *kind, route: route.clone() })
             }
             Self::Refuse(fault) => Err(Refusal {
                 fault: *fault,
+                kind: None,
                 reason: "as the test wants it".into(),
                 remedy: "none".into(),
                 cause: "secret-host.example said no".into(),
@@ -67,7 +72,11 @@ impl Server {
 }
 
 pub(crate) fn tcp(address: SocketAddr) -> Route {
-    Route::Tcp { host: address.ip().to_string(), port: address.port().try_into().unwrap() }
+    Route::Tcp {
+        host: address.ip().to_string(),
+        port: address.port().try_into().unwrap(),
+        prefer: None,
+    }
 }
 
 /// The settings of the tests: none of the defaults' patience.
