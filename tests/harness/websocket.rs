@@ -89,6 +89,24 @@ impl Client {
         Ok(bytes)
     }
 
+    /// The next binary message, alone.
+    ///
+    /// # Errors
+    ///
+    /// Something else comes, or nothing.
+    pub async fn message(&mut self) -> Result<Vec<u8>> {
+        let reading = async {
+            loop {
+                match self.stream.next().await {
+                    Some(Ok(Message::Binary(bytes))) => return Ok(bytes.to_vec()),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                    other => bail!("expected a message, found {other:?}"),
+                }
+            }
+        };
+        timeout(PATIENCE, reading).await.context("waited too long for a message")?
+    }
+
     /// Reads to the end of the session.
     ///
     /// # Errors

@@ -4,5 +4,6 @@
 
 mod http;
 mod limits;
+mod refusals;
 mod rig;
 mod sessions;
