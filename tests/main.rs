@@ -7,6 +7,7 @@ mod page;
 mod program;
 mod pure_crates;
 mod sessions;
+mod spice;
 
 use std::time::Duration;
 

@@ -31,7 +31,7 @@ fn wrong_settings_are_refused_with_file_key_and_what_is_allowed() -> Result<()> 
             "[[hosts]]\nid = 1\nconnection = 'ssh'",
             &[],
             &[],
-            "config.toml: hosts[0].connection is ssh, this version supports",
+            "config.toml: hosts[0].connection is ssh, it needs hostname",
         ),
     ];
     for (config, arguments, environment, expected) in table {

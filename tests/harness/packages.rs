@@ -1,7 +1,7 @@
 //! The Debian packages that building, the demo and the tests need: what is missing, and getting it.
 //!
 //! A package is *installed* by apt, or *unpacked* into `target/testbed/unpacked`, which leaves the system as it is: noVNC (which
-//! would bring 50 packages), the SSH server (which would start at once), and QEMU where installing it would remove something. Nothing is
+//! would bring 50 packages), spice-html5, the SSH server and SASL's tools (whose daemons would start at once), and QEMU where installing it would remove something. Nothing is
 //! ever removed or downgraded: `apt` holds that line, `unpack` is the way round it.
 
 use std::env;
@@ -46,6 +46,10 @@ const fn unpacked(name: &'static str, why: &'static str) -> Package {
     Package { name, why, unpacked: true }
 }
 
+/// The programs of unpacked packages, as paths inside them.
+const SSHD: &str = "usr/sbin/sshd";
+const SASLPASSWD: &str = "usr/sbin/saslpasswd2";
+
 const QEMU: &str = "qemu-system-x86";
 
 const BUILD: &[Package] = &[
@@ -58,6 +62,7 @@ const DEMO: &[Package] = &[
     installed("libvirt-daemon-driver-qemu", "lets libvirt run QEMU"),
     installed("libvirt-clients", "virsh, to talk to libvirt"),
     unpacked("novnc", "the VNC client in the browser"),
+    unpacked("spice-html5", "the SPICE client in the browser"),
 ];
 const BROWSER: &[Package] =
     &[installed("chromium", "opens the page"), installed("chromium-driver", "drives Chromium")];
@@ -66,6 +71,10 @@ const TEST: &[Package] = &[
     unpacked("openssh-server", "a host to reach by SSH"),
     installed("openssh-client", "reaches it"),
     installed("netcat-openbsd", "carries libvirt over that SSH"),
+    installed("iproute2", "gives that host a network of its own"),
+    installed("openssl", "makes its certificates"),
+    installed("libsasl2-modules", "lets libvirt ask for a password"),
+    unpacked("sasl2-bin", "makes that password"),
 ];
 
 impl Purpose {
@@ -161,7 +170,9 @@ fn missing(purpose: Purpose) -> Result<Vec<Package>> {
             || match package.name {
                 QEMU => Emulator::find().is_ok(),
                 "novnc" => novnc().is_ok(),
+                "spice-html5" => spice_html5().is_ok(),
                 "openssh-server" => sshd().is_ok(),
+                "sasl2-bin" => saslpasswd().is_ok(),
                 _ => false,
             }
     };
@@ -191,10 +202,13 @@ fn get(missing: &[Package], apt: &mut Apt) -> Result<()> {
     apt.install(&wanted)?;
     for package in missing.iter().filter(|package| package.unpacked) {
         match package.name {
-            "novnc" => unpack::unpack(apt, "novnc", &["novnc".into()], None)?,
+            "novnc" | "spice-html5" => {
+                unpack::unpack(apt, package.name, &[package.name.into()], None)?;
+            }
             name => {
+                let program = if name == "sasl2-bin" { SASLPASSWD } else { SSHD };
                 let closure = apt.closure(name)?;
-                unpack::unpack(apt, name, &closure, Some("usr/sbin/sshd"))?;
+                unpack::unpack(apt, name, &closure, Some(program))?;
             }
         }
     }
@@ -253,6 +267,31 @@ pub fn novnc() -> Result<PathBuf> {
         .into_iter()
         .find(|dir| dir.join("core/rfb.js").is_file())
         .context("noVNC is missing: run `cargo xtask setup` (package novnc)")
+}
+
+/// The folder that has spice-html5's `spiceconn.js`.
+///
+/// # Errors
+///
+/// It is neither installed nor unpacked.
+pub fn spice_html5() -> Result<PathBuf> {
+    let system = PathBuf::from("/usr/share/spice-html5");
+    let unpacked = unpack::dir("spice-html5").join("usr/share/spice-html5");
+    [system, unpacked]
+        .into_iter()
+        .find(|dir| dir.join("spiceconn.js").is_file())
+        .context("spice-html5 is missing: run `cargo xtask setup` (package spice-html5)")
+}
+
+/// saslpasswd2(8).
+///
+/// # Errors
+///
+/// It is neither installed nor unpacked.
+pub fn saslpasswd() -> Result<PathBuf> {
+    paths::program("saslpasswd2")
+        .or_else(|| unpack::wrapper("sasl2-bin", "saslpasswd2"))
+        .context("saslpasswd2 is missing: run `cargo xtask setup` (package sasl2-bin)")
 }
 
 /// The SSH server's program, to be called by its absolute path.

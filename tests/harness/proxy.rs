@@ -64,6 +64,13 @@ impl ProxyBuilder {
         self
     }
 
+    /// Adds a host with these lines of `[[hosts]]`.
+    #[must_use]
+    pub fn host_with(mut self, id: u64, lines: &[String]) -> Self {
+        let _ = write!(self.hosts, "\n[[hosts]]\nid = {id}\n{}\n", lines.join("\n"));
+        self
+    }
+
     /// Adds a line to the configuration, in front of the hosts: `max_sessions = 3`, for instance.
     #[must_use]
     pub fn setting(mut self, line: &str) -> Self {
@@ -106,7 +113,9 @@ impl ProxyBuilder {
         let config = self.dir.join(format!("{name}.toml"));
         let web_root = packages::novnc()?;
         let web_root = quoted(&web_root.to_string_lossy());
-        let text = format!("web_root = {web_root}\n{}{}", self.settings, self.hosts);
+        let spice_root = quoted(&packages::spice_html5()?.to_string_lossy());
+        let roots = format!("web_root = {web_root}\nspice_root = {spice_root}\n");
+        let text = format!("{roots}{}{}", self.settings, self.hosts);
         fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
 
         let port = self.port.to_string();
@@ -140,7 +149,12 @@ impl Proxy {
 
     /// The console page of a guest of host 1.
     pub fn page_url(&self, domain: Uuid) -> String {
-        format!("http://{}/console?token=1-{domain}", self.address)
+        self.page_url_at(1, domain)
+    }
+
+    /// The console page of a guest of this host.
+    pub fn page_url_at(&self, host: u64, domain: Uuid) -> String {
+        format!("http://{}/console?token={host}-{domain}", self.address)
     }
 
     /// A WebSocket to the console of a guest of host 1.

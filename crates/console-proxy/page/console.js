@@ -8,7 +8,7 @@ import { describe } from "./endings.js";
 import { Session } from "./session.js";
 
 /** Which module shows which kind of console; the server has found out the kind. */
-const CLIENTS = { vnc: "./vnc.js" };
+const CLIENTS = { vnc: "./vnc.js", spice: "./spice.js" };
 /** Pauses before automatic tries, in seconds: soon after a blip, patient with a reboot, and then it is left to the person. */
 const PAUSES = [2, 4, 8, 15, 30];
 /** A connection that held this long was a good one, and what ends it is a new trouble with tries of its own. */
@@ -105,11 +105,16 @@ function onConnected() {
 function onEnd(end) {
   if (end.code !== undefined) page.closeCode = end.code;
   if (end.connected && performance.now() - connectedAt > STEADY_MS) tries = 0;
-  const wrongPassword = end.cause === "refused" && credentials !== null;
+  const given = credentials !== null;
+  const wrongPassword = given && (end.cause === "refused" || end.cause === "password");
   // A password that has not opened the screen is not tried a second time.
   if (!end.connected) credentials = null;
   if (wrongPassword) {
     askPassword(null, { advice: "That was not accepted. Please try again.", detail: end.reason });
+    return;
+  }
+  if (end.cause === "password") {
+    askPassword(["password"]);
     return;
   }
   const { state, status, transient, ...text } = describe(end);

@@ -19,6 +19,8 @@ const ENDINGS = {
   4503: ["Hypervisor not answering", "The guest could not be looked up. Reconnect in a moment; if it stays like this, tell your administrator."],
   4504: ["Guest's console timed out", "The guest's console did not answer in time. Its host may be busy, or a firewall may be in the way."],
   refused: ["Connection refused", "The guest's console server refused this connection."],
+  link: ["Connection refused", "The guest's console server refused this connection."],
+  password: ["Password needed", "This guest's console is protected by a password."],
   mismatch: ["Unexpected answer", "This page and the guest's console server could not agree. The guest may ask for a kind of sign-in or encryption that browsers cannot do."],
   silent: ["Guest's console is silent", "The connection is there, but the guest's console sends nothing. The guest may be paused or its host overloaded."],
   unopened: ["No connection", "The console server did not answer within 10 seconds. A firewall or a proxy on the way may be holding the connection back."],

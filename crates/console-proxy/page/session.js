@@ -10,6 +10,9 @@ const CLOSE_GRACE_MS = 1_000;
 /** Codes that after a viewer's failure only say that somebody hung up because of it; every other is the server's verdict. */
 const HUNG_UP = [1000, 1005, 1006, 4502];
 
+/** A viewer may put its own in the place of the global name. */
+const BrowserSocket = globalThis.WebSocket;
+
 export class Session {
   #options;
   #socket = null;
@@ -39,16 +42,17 @@ export class Session {
         screen: options.screen,
         fit: options.fit,
         credentials: options.credentials,
-        openSocket: () => this.#open(),
+        openSocket: (protocols) => this.#open(protocols),
         onConnected: () => this.#ready(),
         onPassword: (types) => this.#ask(types),
         onName: options.onName,
         onFailure: (cause, reason) => this.#fail(cause, reason),
+        onClosed: (code, reason) => this.#closed(code, reason),
       });
     } catch (error) {
       console.error(error);
       // Closed at birth means that the browser refused the address, and Chromium tells that by no event of its own.
-      const usable = this.#socket && this.#socket.readyState !== WebSocket.CLOSED;
+      const usable = this.#socket && this.#socket.readyState !== BrowserSocket.CLOSED;
       // Not at once: the caller does not hold this session yet.
       queueMicrotask(() => this.#end({ cause: usable ? "mismatch" : "address", reason: "" }));
     }
@@ -76,8 +80,8 @@ export class Session {
     this.#stop();
   }
 
-  #open() {
-    this.#socket = new WebSocket(this.#options.url);
+  #open(protocols = []) {
+    this.#socket = new BrowserSocket(this.#options.url, protocols);
     this.#wait(OPEN_MS, "unopened");
     this.#socket.addEventListener("open", () => {
       this.#opened = true;
@@ -90,6 +94,7 @@ export class Session {
 
   #ready() {
     clearTimeout(this.#timer);
+    if (this.#connected) return; // A new picture of the same screen.
     this.#connected = true;
     if (!this.#ended) this.#options.onConnected();
   }
@@ -108,8 +113,9 @@ export class Session {
   }
 
   #closed(code, reason) {
-    // The console server says its own refusals twice, in the guest's protocol and with the close code.
-    const own = this.#failure?.reason && this.#failure.reason === reason;
+    // The console server says its own refusals twice, in the guest's protocol and with the close code. SPICE has only a
+    // number for them, so the words that come with the code are the better ones.
+    const own = this.#failure?.cause === "link" ? code >= 4000 : this.#failure?.reason && this.#failure.reason === reason;
     this.#end({ reason, ...(HUNG_UP.includes(code) && !own ? this.#failure : null), code });
   }
 

@@ -16,9 +16,9 @@ use tracing::{debug, info, warn};
 
 use crate::asked::Asked;
 use crate::connection::Slot;
-use crate::ending::{Failure, Told, chain, remedy};
+use crate::ending::{Told, chain, remedy};
 use crate::page;
-use crate::resolve::{Fault, Refusal, Resolve};
+use crate::resolve::Resolve;
 use crate::server::Server;
 use crate::session::{self, PendingSession, look_up};
 
@@ -82,21 +82,16 @@ async fn console_page<R: Resolve>(
         _ => String::new(),
     };
     let failure = match look_up(server, asked).await.map(|(_, target)| target) {
-        Ok(target) if target.kind != ConsoleKind::Vnc => Failure::Refused(Refusal {
-            fault: Fault::NoConsole,
-            kind: None,
-            reason: format!("the guest's console is {}, this page shows VNC only", target.kind),
-            remedy: "use a web panel's own page for it, or give the guest <graphics type='vnc'>"
-                .into(),
-            cause: format!("{} has a {} console", target.guest_name, target.kind).into(),
-        }),
-        Ok(_) if server.novnc.is_none() => {
-            return html(StatusCode::SERVICE_UNAVAILABLE, page::without_client(), "");
-        }
         Ok(target) => {
+            let (client, files) = server.clients.showing(target.kind);
+            if files.is_none() {
+                let page = page::without_client(client);
+                return html(StatusCode::SERVICE_UNAVAILABLE, page, &policy(target.kind, ""));
+            }
             let public_host = server.settings.public_host.as_ref();
             let sources = public_host.map(websocket_sources).unwrap_or_default();
-            return html(StatusCode::OK, page::console(&target, public_host), &sources);
+            let page = page::console(&target, public_host);
+            return html(StatusCode::OK, page, &policy(target.kind, &sources));
         }
         Err(failure) => failure,
     };
@@ -109,7 +104,7 @@ async fn console_page<R: Resolve>(
         remedy = remedy(&failure),
         "the console page failed"
     );
-    html(told.status(), page::failure(&told), "")
+    html(told.status(), page::failure(&told), &policy(ConsoleKind::Vnc, ""))
 }
 
 async fn console_file<R: Resolve>(
@@ -117,20 +112,20 @@ async fn console_file<R: Resolve>(
     name: &str,
     request: &Request<Incoming>,
 ) -> Answer {
-    let (content_type, content) = match name.strip_prefix("novnc/") {
+    let (content_type, content) = match server.clients.of_path(name) {
         None => match page::file(name) {
             Some((content_type, content)) => (content_type, Bytes::from_static(content.as_bytes())),
             None => return text(StatusCode::NOT_FOUND, "there is no such file\n"),
         },
-        Some(path) => match &server.novnc {
-            None => return text(StatusCode::NOT_FOUND, "noVNC's files are not installed\n"),
-            Some(files) => match files.read(path).await {
-                Some(file) => (file.content_type, file.content),
-                None => {
-                    debug!(path, "noVNC's folder has no such file");
-                    return text(StatusCode::NOT_FOUND, "there is no such file\n");
-                }
-            },
+        Some((_, None, _)) => {
+            return text(StatusCode::NOT_FOUND, "this client's files are not installed\n");
+        }
+        Some((client, Some(files), path)) => match files.read(path).await {
+            Some(file) => (file.content_type, file.content),
+            None => {
+                debug!(path, "{}'s folder has no such file", client.name);
+                return text(StatusCode::NOT_FOUND, "there is no such file\n");
+            }
         },
     };
     let tag = entity_tag(&content);
@@ -164,15 +159,25 @@ fn websocket_sources(host: &PublicHost) -> String {
     }
 }
 
-/// A page of ours; `websockets` are the further sources it may connect to.
-fn html(status: StatusCode, page: Bytes, websockets: &str) -> Answer {
+/// What the page may load and do (CSP Level 3); `websockets` are the further sources it may connect to. No inline script, nothing from
+/// elsewhere; both clients draw their cursors from data URLs, noVNC also from blobs.
+fn policy(kind: ConsoleKind, websockets: &str) -> String {
+    // spice-html5 plays sound and video from blobs, and places the video by a style attribute.
+    let spice = match kind {
+        ConsoleKind::Vnc => "",
+        ConsoleKind::Spice => "; media-src blob:; style-src-attr 'unsafe-inline'",
+    };
+    format!("{PAGE_POLICY}{spice}; connect-src 'self'{websockets}")
+}
+
+/// A page of ours.
+fn html(status: StatusCode, page: Bytes, policy: &str) -> Answer {
     let mut answer = with_status(Response::new(Full::new(page)), status);
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     // The page belongs to one token and one moment.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let policy = format!("{PAGE_POLICY}; connect-src 'self'{websockets}");
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
+    if let Ok(policy) = HeaderValue::from_str(policy) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     harden(&mut answer);
@@ -207,5 +212,4 @@ fn entity_tag(content: &[u8]) -> String {
     format!("\"{:016x}\"", hasher.finish())
 }
 
-/// No inline script or style, nothing from elsewhere; noVNC draws its cursors from data and blob URLs.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";

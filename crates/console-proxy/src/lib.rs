@@ -56,7 +56,7 @@ mod resolve;
 mod server;
 mod session;
 
-pub use client_files::NOVNC_FOLDERS;
+pub use client_files::{NOVNC_FOLDERS, SPICE_FOLDERS};
 pub use console_route::{ConsoleKind, Route};
 pub use console_token::ConsoleToken;
 pub use resolve::{Fault, Refusal, Resolve, Target};

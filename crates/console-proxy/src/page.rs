@@ -4,7 +4,7 @@ use bytes::Bytes;
 use console_config::PublicHost;
 use console_websocket::CloseCode;
 
-use crate::client_files::GET_NOVNC;
+use crate::client_files::Client;
 use crate::ending::Told;
 use crate::resolve::Target;
 
@@ -47,10 +47,11 @@ pub(crate) fn failure(told: &Told) -> Bytes {
     error(told.status().as_u16(), title, told.reason.as_str(), remedy)
 }
 
-/// The page while noVNC's files are missing.
-pub(crate) fn without_client() -> Bytes {
-    let remedy = format!("For the administrator: {GET_NOVNC}.");
-    error(503, "The console page is not set up", "noVNC's files are missing on the server", &remedy)
+/// The page while the client's files are missing.
+pub(crate) fn without_client(client: &Client) -> Bytes {
+    let remedy = format!("For the administrator: {}.", client.how_to_get);
+    let reason = format!("{}'s files are missing on the server", client.name);
+    error(503, "The console page is not set up", &reason, &remedy)
 }
 
 fn error(status: u16, title: &str, reason: &str, remedy: &str) -> Bytes {
@@ -100,11 +101,12 @@ fn escape(text: &str, into: &mut String) {
     }
 }
 
-const FILES: [(&str, &str, &str); 5] = [
+const FILES: [(&str, &str, &str); 6] = [
     ("console.css", "text/css; charset=utf-8", include_str!("../page/console.css")),
     ("console.js", JAVASCRIPT, include_str!("../page/console.js")),
     ("endings.js", JAVASCRIPT, include_str!("../page/endings.js")),
     ("session.js", JAVASCRIPT, include_str!("../page/session.js")),
+    ("spice.js", JAVASCRIPT, include_str!("../page/spice.js")),
     ("vnc.js", JAVASCRIPT, include_str!("../page/vnc.js")),
 ];
 
@@ -134,7 +136,8 @@ mod tests {
         let page = String::from_utf8(console(&target, None).to_vec()).unwrap();
         assert!(page.contains("web-1"));
         assert!(!page.contains("/secret/path"));
-        let error = String::from_utf8(without_client().to_vec()).unwrap();
+        let error =
+            String::from_utf8(without_client(&crate::client_files::NOVNC).to_vec()).unwrap();
         assert!(error.contains("503") && error.contains("@novnc/novnc"));
         for page in [page, error] {
             assert!(!page.contains("{{") && !page.contains("<style") && !page.contains("onclick"));

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
-use crate::client_files::ClientFiles;
+use crate::client_files::Clients;
 use crate::resolve::Resolve;
 use crate::{accept, connection};
 
@@ -19,7 +19,7 @@ use crate::{accept, connection};
 pub(crate) struct Server<R> {
     pub(crate) settings: ServerSettings,
     pub(crate) resolver: R,
-    pub(crate) novnc: Option<ClientFiles>,
+    pub(crate) clients: Clients,
     pub(crate) sessions: Semaphore,
     pub(crate) session_ids: AtomicU64,
     /// Asks sessions and connections to end in order.
@@ -43,7 +43,7 @@ pub async fn run<R: Resolve>(
     let grace = settings.shutdown_timeout;
     let connections = Arc::new(Semaphore::new(settings.max_connections));
     let server = Arc::new(Server {
-        novnc: ClientFiles::novnc(settings.web_root.as_deref()),
+        clients: Clients::find(settings.web_root.as_deref(), settings.spice_root.as_deref()),
         sessions: Semaphore::new(settings.max_sessions),
         session_ids: AtomicU64::new(1),
         stop: stop.clone(),
