@@ -85,10 +85,13 @@ async fn session<R: Resolve>(server: &Server<R>, pending: PendingSession) {
         .await;
     let (to_client, to_backend) = (report.to_client, report.to_backend);
     let duration_ms = report.duration.as_millis();
+    // However a console ends by itself, its place may be another's next.
+    if !matches!(report.end, RelayEnd::Client(_)) {
+        server.resolver.forget(token);
+    }
     match &report.end {
         // Not the client's doing nor an orderly end: somebody should look at the hypervisor.
         RelayEnd::BackendFailed(_) | RelayEnd::BackendStalled => {
-            server.resolver.forget(token);
             warn!(
                 code,
                 to_client,
