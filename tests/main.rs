@@ -6,6 +6,7 @@ mod leaks;
 mod page;
 mod program;
 mod pure_crates;
+mod remote;
 mod sessions;
 mod spice;
 

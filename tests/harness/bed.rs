@@ -12,6 +12,7 @@ use crate::guest::GuestBuilder;
 use crate::libvirtd::Libvirtd;
 use crate::packages::Emulator;
 use crate::proxy::ProxyBuilder;
+use crate::remote::Remote;
 use crate::{lease, paths};
 
 /// A folder under `target/testbed` that goes when it is dropped, and with the next bed if this process is killed.
@@ -90,6 +91,17 @@ impl Bed {
     /// A guest in the making; one VNC console on 127.0.0.1 unless told otherwise.
     pub fn guest(&self, name: &str) -> GuestBuilder {
         GuestBuilder::new(self.libvirtd.virsh().clone(), name, &self.dir().join("guests"))
+    }
+
+    /// Another hypervisor, in a network of its own.
+    ///
+    /// # Errors
+    ///
+    /// See [`Remote::start`].
+    pub fn remote(&self) -> Result<Remote> {
+        static NUMBER: AtomicU32 = AtomicU32::new(1);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Remote::start(&self.dir().join(format!("hv{number}")), &Emulator::find()?)
     }
 
     /// A proxy in the making that knows this bed's libvirtd as host 1.

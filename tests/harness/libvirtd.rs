@@ -42,6 +42,16 @@ impl Libvirtd {
     ///
     /// A package is missing, root cannot be had, or it does not get ready; the error has the end of its log.
     pub fn start(dir: &Path, emulator: &Emulator) -> Result<Self> {
+        Self::launch(dir, emulator, &Network::default(), |_| Ok(()))
+    }
+
+    /// The same on a network, too. `prepare` is given the number that its addresses are made of, before it starts.
+    pub(crate) fn launch(
+        dir: &Path,
+        emulator: &Emulator,
+        network: &Network,
+        prepare: impl FnOnce(u16) -> Result<()>,
+    ) -> Result<Self> {
         let socket = dir.join("run/libvirt-sock");
         ensure!(
             socket.as_os_str().len() <= MAX_SOCKET_PATH,
@@ -54,10 +64,11 @@ impl Libvirtd {
             "libvirtd is missing: run `cargo xtask setup` (package libvirt-daemon)"
         );
         let ports = PortRange::claim()?;
+        prepare(ports.index())?;
         let etc = dir.join("etc");
         fs::create_dir_all(&etc).with_context(|| format!("cannot make {}", etc.display()))?;
         fs::write(etc.join("qemu.conf"), qemu_conf(&ports))?;
-        fs::write(etc.join("libvirtd.conf"), LIBVIRTD_CONF)?;
+        fs::write(etc.join("libvirtd.conf"), format!("{LIBVIRTD_CONF}{}", network.conf))?;
 
         let cache = paths::testbed().join("cache");
         fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
@@ -71,12 +82,16 @@ impl Libvirtd {
 
         let owner = fs::metadata(dir)?;
         let owner = OsString::from(format!("{}:{}", owner.uid(), owner.gid()));
-        let env: [(&str, &OsStr); 4] = [
+        let index = OsString::from(ports.index().to_string());
+        let mut env: Vec<(&str, &OsStr)> = vec![
             ("BED", dir.as_os_str()),
             ("CACHE", cache.as_os_str()),
             ("OWNER", &owner),
             ("FIRST_PATH", emulator.first_path().map(Path::as_os_str).unwrap_or_default()),
         ];
+        if let Some(sshd) = &network.sshd {
+            env.extend([("NET", index.as_os_str()), ("SSHD", sshd.as_os_str())]);
+        }
         let mut cage = Caged::start("libvirtd", SCRIPT, dir, &env)?;
         let virsh = Virsh::new(format!("qemu+unix:///system?socket={}", socket.display()));
         let ready = wait::until("libvirtd to answer", READY, || {
@@ -130,6 +145,36 @@ impl Libvirtd {
         wait::until("libvirtd to answer", READY, || Ok(self.virsh.answers().then_some(())))
     }
 
+    /// Kills the daemon (SIGKILL); its guests go on meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// It does not end.
+    pub fn kill(&mut self) -> Result<()> {
+        let ended = self.dir.join("ended-once");
+        let _ = fs::remove_file(&ended);
+        self.cage.call("slay")?;
+        wait::until("libvirtd to end", READY, || Ok(ended.exists().then_some(())))
+    }
+
+    /// Starts it again after [`kill`](Self::kill).
+    ///
+    /// # Errors
+    ///
+    /// It does not answer in time.
+    pub fn revive(&mut self) -> Result<()> {
+        self.cage.call("revive")?;
+        wait::until("libvirtd to answer", READY, || Ok(self.virsh.answers().then_some(())))
+    }
+
+    /// Calls a function of the cage's script and waits until it has made this mark in the folder.
+    pub(crate) fn call(&mut self, function: &str, mark: &str) -> Result<()> {
+        let mark = self.dir.join(mark);
+        let _ = fs::remove_file(&mark);
+        self.cage.call(function)?;
+        wait::until(function, READY, || Ok(mark.exists().then_some(())))
+    }
+
     /// The URI by which any process on this machine reaches it.
     pub fn uri(&self) -> &str {
         self.virsh.uri()
@@ -159,6 +204,15 @@ impl Libvirtd {
     pub fn pid(&self) -> u32 {
         self.cage.pid()
     }
+}
+
+/// What makes a libvirtd a machine of its own on a network; by default it has none.
+#[derive(Debug, Default)]
+pub(crate) struct Network {
+    /// Added to libvirtd.conf.
+    pub(crate) conf: String,
+    /// The SSH server's program; its configuration is `sshd_config` in the folder.
+    pub(crate) sshd: Option<PathBuf>,
 }
 
 /// Any local user who can enter the bed's folder (mode 0700) may use the socket; no polkit runs in there to ask.

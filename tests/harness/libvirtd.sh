@@ -1,6 +1,7 @@
 # Run as process 1 of a cage (see lease.rs): a libvirtd that believes it is the machine's only one.
 # Given in the environment: BED (its folder), CACHE (what libvirtd found out about QEMU, kept between runs), OWNER (uid:gid of the
-# folder), FIRST_PATH (a folder to search programs in first, or empty).
+# folder), FIRST_PATH (a folder to search programs in first, or empty). For a machine of its own on a network also NET (its number)
+# and SSHD (the SSH server's program).
 
 # Puts BED/$2 in the place of the system's folder $1. Where that does not exist, its parent gets a layer that lives only in
 # this mount namespace, so that the system stays as it is.
@@ -17,12 +18,50 @@ place() {
     mount --bind "$BED/$2" "$1"
 }
 
-# Adds the user or group that libvirtd asks for by name to a copy of the system's file.
+# Adds a user or group that a daemon asks for by name to a copy of the system's file.
 know() {
-    if ! grep -q '^libvirt-qemu:' "$1"; then
-        { cat "$1"; echo "$2"; } >"$BED/${1##*/}"
-        mount --bind "$BED/${1##*/}" "$1"
+    if ! grep -q "^${2%%:*}:" "$1"; then
+        { cat "$1"; echo "$2"; } >"$BED/${1##*/}.${2%%:*}"
+        mount --bind "$BED/${1##*/}.${2%%:*}" "$1"
     fi
+}
+
+# A network namespace, joined to the one around it by a cable: wct$NET there, wcr$NET in here. Both end with the cage. Whoever had
+# the number before is gone, and what is left of his cable with him.
+join_network() {
+    v4=198.18.$NET v6=fd77:6374:$NET:
+    ip link delete "wct$NET" 2>/dev/null || :
+    : >net && unshare --net=net true
+    ip link add "wct$NET" type veth peer name "wcr$NET"
+    ip link set "wcr$NET" netns "$BED/net"
+    ip address add "$v4.1/30" dev "wct$NET"
+    ip address add "$v6:1/126" dev "wct$NET" nodad
+    ip link set "wct$NET" up
+    inside ip link set lo up
+    inside ip address add "$v4.2/30" dev "wcr$NET"
+    inside ip address add "$v6:2/126" dev "wcr$NET" nodad
+    inside ip link set "wcr$NET" up
+    # Without its cable nothing that is meant for this machine leaves by another way.
+    ip route replace unreachable "$v4.0/30" metric 9999
+    ip -6 route replace unreachable "$v6:/126" metric 9999
+    mkdir -p -m 0755 /run/sshd
+    know /etc/passwd 'sshd:x:64056:65534::/run/sshd:/usr/sbin/nologin'
+}
+
+inside() {
+    if [ -n "${NET:-}" ]; then nsenter --net="$BED/net" -- "$@"; else "$@"; fi
+}
+
+# The machine's answers vanish: who connects waits, and who is connected hears nothing more.
+unplug() {
+    inside ip route replace blackhole "198.18.$NET.1/32"
+    inside ip -6 route replace blackhole "fd77:6374:$NET::1/128"
+    : >unplugged
+}
+plug() {
+    inside ip route delete blackhole "198.18.$NET.1/32"
+    inside ip -6 route delete blackhole "fd77:6374:$NET::1/128"
+    : >plugged
 }
 
 prepare() {
@@ -42,11 +81,28 @@ prepare() {
     place /var/cache/libvirt cache
     know /etc/group 'libvirt-qemu:x:64055:'
     know /etc/passwd 'libvirt-qemu:x:64055:64055::/var/lib/libvirt:/usr/sbin/nologin'
+    [ -z "${NET:-}" ] || join_network
 }
 
 work() {
     export PATH="${FIRST_PATH:+$FIRST_PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    while libvirtd && [ -e restarting ]; do mv restarting ended-once; done
+    listen=
+    if [ -n "${NET:-}" ]; then
+        listen=--listen
+        export SASL_CONF_PATH="$BED/sasl"
+        inside "$SSHD" -D -f "$BED/sshd_config" -E "$BED/sshd.log" &
+    fi
+    while :; do
+        inside libvirtd $listen && status=0 || status=$?
+        if [ -e restarting ]; then
+            mv restarting ended-once
+        elif [ -e slain ]; then
+            : >ended-once
+            while [ -e slain ]; do sleep 0.05; done
+        else
+            return "$status"
+        fi
+    done
 }
 
 # The daemon's PID in this cage.
@@ -64,6 +120,8 @@ pause() { kill -STOP "$(daemon)" && : >paused; }
 resume() { kill -CONT "$(daemon)" && rm paused; }
 # Guests go on meanwhile.
 restart() { : >restarting && kill -TERM "$(daemon)"; }
+slay() { : >slain && kill -KILL "$(daemon)"; }
+revive() { rm slain; }
 
 # Keeps what libvirtd found out about QEMU for the next bed: whole files only.
 save() {
@@ -79,6 +137,12 @@ save() {
 }
 
 finish() {
+    if [ -n "${NET:-}" ]; then
+        ip route delete unreachable "198.18.$NET.0/30" metric 9999 || :
+        ip -6 route delete unreachable "fd77:6374:$NET::/126" metric 9999 || :
+        ip link delete "wct$NET" || :
+        umount net || :
+    fi
     umount layers 2>/dev/null || :
     chown -R "$OWNER" "$BED"
 }

@@ -43,6 +43,11 @@ impl PortRange {
             .context("no free range of ports between 20000 and 30239 for the guests' consoles")
     }
 
+    /// The range's number, 0 to 159: whoever holds the range may name other things by it.
+    pub fn index(&self) -> u16 {
+        (self.first - FIRST) / SIZE
+    }
+
     /// For VNC and SPICE.
     pub fn displays(&self) -> RangeInclusive<u16> {
         self.first + 1..=self.first + SIZE / 2 - 1
