@@ -7,6 +7,8 @@ mod page;
 mod program;
 mod pure_crates;
 mod remote;
+mod remote_faults;
+mod screen;
 mod sessions;
 mod spice;
 

@@ -1,38 +1,9 @@
 //! SPICE guests in a real browser, shown by spice-html5 in our page.
 
-use std::time::Duration;
-
 use harness::{Bed, Browser, Console, Listen, Result};
 
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The canvas has more than one colour.
-const DRAWN: &str = "(() => {
-    const canvas = document.querySelector('#screen canvas');
-    if (!canvas) return false;
-    const image = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-    const pixels = new Uint32Array(image.data.buffer);
-    return pixels.some((pixel) => pixel !== pixels[0]);
-})()";
-
-async fn types_and_sees_the_echo(
-    browser: &Browser,
-    guest: &harness::Guest,
-    text: &str,
-) -> Result<()> {
-    browser.wait_for_state("connected", PATIENCE).await?;
-    browser.wait_for("the first picture", DRAWN, PATIENCE).await?;
-    let before = browser.screen_digest().await?;
-    browser.run("document.querySelector('#screen canvas').focus()").await?;
-    // QEMU's keyboard holds 16 scan codes, and SPICE delivers keys without a pause between them.
-    let mut typed = String::new();
-    for key in text.split_inclusive(|_: char| true) {
-        browser.type_text(key).await?;
-        typed.push_str(key);
-        guest.wait_for_serial(&typed, PATIENCE)?;
-    }
-    browser.wait_for_screen_change(&before, PATIENCE).await
-}
+use crate::PATIENCE;
+use crate::screen::types_and_sees_the_echo;
 
 #[tokio::test]
 async fn a_spice_guest_is_shown_and_takes_keys() -> Result<()> {

@@ -129,6 +129,30 @@ impl Guest {
         self.virsh.run(&["destroy", &self.id()]).map(drop)
     }
 
+    /// Stops its CPU; its console stays.
+    ///
+    /// # Errors
+    ///
+    /// It is off.
+    pub fn pause(&self) -> Result<()> {
+        self.virsh.run(&["suspend", &self.id()]).map(drop)
+    }
+
+    /// Kills its QEMU (SIGKILL), and waits until libvirt knows.
+    ///
+    /// # Errors
+    ///
+    /// It is off.
+    pub fn kill(&self) -> Result<()> {
+        let id = self.id();
+        let qemu = process::with_argument(&format!("-uuid\0{id}\0"))
+            .with_context(|| format!("guest {} has no QEMU", self.name()))?;
+        as_root("kill").args(["-KILL", &qemu.to_string()]).status().context("cannot run kill")?;
+        wait::until("libvirt to notice", BOOT, || {
+            Ok((self.virsh.run(&["domstate", &id])?.trim() == "shut off").then_some(()))
+        })
+    }
+
     /// The live domain XML, passwords included.
     ///
     /// # Errors

@@ -73,6 +73,16 @@ pub fn signal(pid: Pid, signal: Signal) -> Result<()> {
         .with_context(|| format!("cannot send a signal to process {pid}"))
 }
 
+/// A process whose command line has these arguments, each followed by a NUL (proc(5)).
+pub fn with_argument(arguments: &str) -> Option<i32> {
+    let mut processes = fs::read_dir("/proc").ok()?.flatten();
+    processes.find_map(|process| {
+        let pid = process.file_name().to_str()?.parse().ok()?;
+        let line = fs::read(process.path().join("cmdline")).ok()?;
+        String::from_utf8_lossy(&line).contains(arguments).then_some(pid)
+    })
+}
+
 /// Whether a process of this number exists (a zombie does).
 pub fn exists(pid: i32) -> bool {
     fs::exists(format!("/proc/{pid}")).unwrap_or(true)

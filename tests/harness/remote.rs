@@ -43,8 +43,9 @@ impl Remote {
         pki.client()?;
         let stranger = Authority::new(&dir.join("stranger"), "stranger")?;
         stranger.client()?;
-        // A stranger who knows our authority, as a client that was sent to the wrong place.
-        fs::copy(pki.dir().join("cacert.pem"), stranger.dir().join("cacert.pem"))?;
+        // It trusts our server, and libvirt looks first whether it would trust its own certificate.
+        let [ours, own] = [&pki, &stranger].map(|one| fs::read(one.dir().join("cacert.pem")));
+        fs::write(stranger.dir().join("cacert.pem"), [ours?, own?].concat())?;
         sasl(&dir.join("sasl"))?;
         ssh(dir)?;
         let conf = conf(pki.dir());
@@ -67,6 +68,18 @@ impl Remote {
     /// Its IPv6 address.
     pub fn v6(&self) -> Ipv6Addr {
         v6(self.libvirtd.ports().index())
+    }
+
+    /// The address of this machine on its cable.
+    pub fn near_v4(&self) -> Ipv4Addr {
+        let [a, b, c, _] = self.v4().octets();
+        Ipv4Addr::new(a, b, c, 1)
+    }
+
+    /// The same in IPv6.
+    pub fn near_v6(&self) -> Ipv6Addr {
+        let [a, b, c, ..] = self.v6().segments();
+        Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 1)
     }
 
     /// Its libvirtd, to look behind the scenes, to pause or to kill it.
