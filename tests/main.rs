@@ -1,5 +1,6 @@
 //! The whole program, one file for each behaviour. `cargo xtask test e2e` installs what they need.
 
+mod clients;
 mod failures;
 mod hypervisor;
 mod leaks;

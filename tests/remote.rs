@@ -144,6 +144,44 @@ async fn consoles_of_another_machine_open_by_each_connection() -> Result<()> {
 }
 
 #[tokio::test]
+async fn ssh_config_and_new_host_keys_are_followed() -> Result<()> {
+    let bed = Bed::start()?;
+    let remote = bed.remote()?;
+    let guest = remote.guest("any").console(vnc(at("0.0.0.0"))).start()?;
+    let config = bed.dir().join("ssh_config");
+    let text = format!(
+        "Host far\n  HostName {}\n  User root\n  IdentityFile {}\n  UserKnownHostsFile {}\n",
+        remote.v4(),
+        remote.ssh_key().display(),
+        remote.ssh_known_hosts().display()
+    );
+    std::fs::write(&config, text)?;
+    let alias =
+        [line("connection", "ssh"), line("hostname", "far"), line("ssh_config", config.display())];
+    let new_keys = bed.dir().join("new_known_hosts");
+    let believing =
+        [ssh(&remote, &new_keys.display().to_string()), vec![line("ssh_host_keys", "accept-new")]]
+            .concat();
+    let tunnelled = [alias.to_vec(), vec![line("ssh_tunnel", "always")]].concat();
+    let proxy = bed
+        .proxy()
+        .host_with(2, &alias)
+        .host_with(3, &believing)
+        .host_with(4, &tunnelled)
+        .start()?;
+    for host in [2, 3] {
+        let path = format!("/?token={host}-{}", guest.uuid());
+        let mut client = Client::open(proxy.address(), &path, &[]).await?;
+        client.read(12).await?;
+        proxy.wait_for_log(&format!("route=tcp {}", remote.v4()), PATIENCE)?;
+    }
+    let remembered = std::fs::read_to_string(&new_keys)?;
+    assert!(remembered.contains(&remote.v4().to_string()), "{remembered}");
+    assert_eq!(refused(&proxy, 4, guest.uuid()).await?.0, 4502);
+    proxy.wait_for_log("route=ssh far tcp 127.0.0.1:", PATIENCE)
+}
+
+#[tokio::test]
 async fn what_cannot_be_reached_says_what_to_change() -> Result<()> {
     let bed = Bed::start()?;
     let remote = bed.remote()?;

@@ -44,6 +44,7 @@ pub mod process;
 pub mod proxy;
 pub mod remote;
 pub mod rfb;
+pub mod site;
 pub mod sshd;
 pub mod virsh;
 pub mod wait;

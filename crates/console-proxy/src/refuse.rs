@@ -53,4 +53,4 @@ where
 const FIRST_WORD: Duration = Duration::from_millis(200);
 
 /// How long a VNC client may take to tell its version: a round trip over a slow line.
-const ANSWER: Duration = Duration::from_secs(2);
+const ANSWER: Duration = Duration::from_secs(1);
