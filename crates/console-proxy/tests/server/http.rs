@@ -128,7 +128,7 @@ async fn the_pages_failures_have_their_status_and_tell_no_secret() {
         (Answer::Refuse(Fault::Unavailable), 503),
         (Answer::Refuse(Fault::Internal), 500),
         (Answer::Never, 503),
-        (Answer::Console(ConsoleKind::Spice, Route::Unix { path: "/secret".into() }), 409),
+        (Answer::Refuse(Fault::NeedsTls), 409),
     ];
     let folder = novnc();
     for (answer, status) in table {
@@ -150,6 +150,36 @@ async fn without_novnc_the_page_says_how_to_get_it() {
     let page = http(server.address, "GET", &format!("/console?token={TOKEN}"), &[]).await.unwrap();
     assert!(page.starts_with("HTTP/1.1 503 "), "{page}");
     assert!(page.contains("@novnc/novnc") && page.contains("web_root"), "{page}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_spice_guest_gets_its_own_client() {
+    let spice = || Answer::Console(ConsoleKind::Spice, Route::Unix { path: "/secret".into() });
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("spiceconn.js"), "export {}").unwrap();
+    let settings = ServerSettings { spice_root: Some(folder.path().into()), ..quick() };
+    let server = Server::start(settings, spice()).await;
+    let page = http(server.address, "GET", &format!("/console?token={TOKEN}"), &[]).await.unwrap();
+    assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("data-kind=\"spice\""), "{page}");
+    assert!(page.contains("script-src 'self';") && page.contains("media-src blob:"), "{page}");
+    for (file, status) in [
+        ("/console/spice.js", "200"),
+        ("/console/spice-html5/spiceconn.js", "200"),
+        ("/console/spice-html5/main.js", "404"),
+        ("/console/spice-html5/../spice.js", "404"),
+    ] {
+        let answer = http(server.address, "GET", file, &[]).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{file}: {answer}");
+    }
+    server.stop().await;
+
+    let empty = tempfile::tempdir().unwrap();
+    let settings = ServerSettings { spice_root: Some(empty.path().into()), ..quick() };
+    let server = Server::start(settings, spice()).await;
+    let page = http(server.address, "GET", &format!("/console?token={TOKEN}"), &[]).await.unwrap();
+    assert!(page.starts_with("HTTP/1.1 503 "), "{page}");
+    assert!(page.contains("package spice-html5") && page.contains("spice_root"), "{page}");
     server.stop().await;
 }
 
