@@ -2,7 +2,8 @@
 
 use std::env;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -78,6 +79,48 @@ async fn chromium_opens_a_page_takes_keys_and_tells_its_console() -> Result<()> 
     assert!(failed.contains("waited 0 s for the page to be failed"), "{failed}");
     assert!(failed.contains("a cry"), "no console in: {failed}");
     Ok(())
+}
+
+#[test]
+fn a_remote_hypervisor_is_reached_by_its_cable_only() -> Result<()> {
+    let bed = Bed::start()?;
+    let (mut one, other) = (bed.remote()?, bed.remote()?);
+    assert_ne!(one.v4(), other.v4());
+    let listening = |address: String| Console::Vnc {
+        listen: harness::Listen::Address(address),
+        password: None,
+        websocket: false,
+    };
+    let hidden = one.guest("hidden").start()?;
+    let shown = one.guest("shown").console(listening(one.v4().to_string())).start()?;
+    let shown_six = one.guest("shown six").console(listening(one.v6().to_string())).start()?;
+    let ((_, hidden), (_, shown)) = (hidden.display("vnc")?, shown.display("vnc")?);
+    let (_, shown_six) = shown_six.display("vnc")?;
+    for (address, port, expected) in [
+        (IpAddr::from(one.v4()), shown, None),
+        (one.v6().into(), shown_six, None),
+        // Its loopback is nobody else's.
+        (Ipv4Addr::LOCALHOST.into(), hidden, Some(ErrorKind::ConnectionRefused)),
+        (one.v4().into(), hidden, Some(ErrorKind::ConnectionRefused)),
+        (other.v4().into(), shown, Some(ErrorKind::ConnectionRefused)),
+    ] {
+        let reached = TcpStream::connect_timeout(&(address, port).into(), SOON);
+        assert_eq!(reached.err().map(|error| error.kind()), expected, "{address}:{port}");
+    }
+
+    one.unplug()?;
+    // Silence, and not an error: only our own patience ends it.
+    let patience = Duration::from_millis(500);
+    let silent = TcpStream::connect_timeout(&(one.v4(), shown).into(), patience);
+    assert_eq!(silent.unwrap_err().kind(), ErrorKind::TimedOut);
+    one.plug()?;
+    TcpStream::connect_timeout(&(one.v4(), shown).into(), SOON)?;
+
+    let near = one.near_v4();
+    drop((one, other));
+    harness::wait::until("its cable to go with it", SOON, || {
+        Ok(TcpListener::bind((near, 0)).is_err().then_some(()))
+    })
 }
 
 /// Waits until the screen is another than `before`.

@@ -12,7 +12,7 @@ use harness::guest::GuestBuilder;
 use harness::packages::{self, Emulator, Purpose};
 use harness::proxy::{self, ProxyBuilder};
 use harness::virsh::Virsh;
-use harness::{Browser, Guest, Libvirtd, Proxy, paths};
+use harness::{Browser, Console, Guest, Libvirtd, Proxy, paths};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::say::{say, step};
@@ -34,6 +34,9 @@ pub(crate) struct Options {
     /// Open the page in headless Chromium, type, say PASS or FAIL, and end
     #[arg(long)]
     check: bool,
+    /// Give the guest a SPICE console instead of VNC
+    #[arg(long)]
+    spice: bool,
     /// The port of the URL [default: one that is free]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     port: u16,
@@ -46,8 +49,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     runtime.block_on(async {
         // From here on Ctrl-C means: clean up, then end.
         let mut stop = Stop::watch()?;
-        let port = options.port;
-        let mut set = tokio::task::spawn_blocking(move || Stage::set(port));
+        let (port, spice) = (options.port, options.spice);
+        let mut set = tokio::task::spawn_blocking(move || Stage::set(port, spice));
         let stage = tokio::select! {
             stage = &mut set => stage??,
             () = stop.asked() => {
@@ -107,7 +110,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn set(port: u16) -> Result<Self> {
+    fn set(port: u16, spice: bool) -> Result<Self> {
         // A debug build: quick to make, and one guest's console does not need more.
         step("building webvirtmgr-console", proxy::build)?;
         let folder = Folder::new()?;
@@ -132,7 +135,8 @@ impl Stage {
         let is_free = |name: &&str| virsh.run(&["domid", *name]).is_err();
         let name = NAMES.into_iter().find(is_free).unwrap_or_default();
         ensure!(!name.is_empty(), "{uri} already has the guests {}", NAMES.join(" and "));
-        let boot = || GuestBuilder::new(virsh, name, &guests).start();
+        let console = if spice { Console::spice() } else { Console::vnc() };
+        let boot = || GuestBuilder::new(virsh, name, &guests).console(console).start();
         let guest = step(&format!("booting the guest \"{name}\""), boot)?;
         let start =
             || ProxyBuilder::new(dir).listen("127.0.0.1", port).host(1, "demo", &uri).start();
