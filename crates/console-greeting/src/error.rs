@@ -23,4 +23,7 @@ pub enum GreetingError {
         /// What the message needs.
         needed: u32,
     },
+    /// A VNC server of 3.3 chose this security type.
+    #[error("the server chose security type {0}, allowed are 0 to 255")]
+    NoSecurityType(u32),
 }

@@ -69,7 +69,7 @@ fn numbers(bytes: &[u8]) -> Option<(u16, u16)> {
 
 /// What a server says after the client's ProtocolVersion to refuse it with a reason (section 7.1.2).
 ///
-/// The reason is made one line of plain text of at most [`MAX_REASON`] bytes.
+/// The reason is made one line of plain ASCII text of at most [`MAX_REASON`] bytes.
 pub fn refusal(version: Version, reason: &str) -> Vec<u8> {
     let reason = plain(reason);
     // It is bounded by MAX_REASON.
@@ -86,23 +86,18 @@ pub fn refusal(version: Version, reason: &str) -> Vec<u8> {
     message
 }
 
-/// Control characters and what HTML would take for its own are replaced, and the end is cut off.
+/// One line of ASCII, as RFC 6143 section 7.1.2 wants it: noVNC 1.3 shows each byte as a character of its own. What HTML would take for its
+/// own is replaced, and the end is cut off.
 fn plain(reason: &str) -> String {
-    let mut text = String::with_capacity(reason.len().min(MAX_REASON));
-    for found in reason.chars() {
-        let found = match found {
-            '<' => '(',
-            '>' => ')',
-            '&' => '+',
-            other if other.is_control() => ' ',
-            other => other,
-        };
-        if text.len().saturating_add(found.len_utf8()) > MAX_REASON {
-            break;
-        }
-        text.push(found);
-    }
-    text
+    let plain = |found| match found {
+        '<' => '(',
+        '>' => ')',
+        '&' => '+',
+        ' '..='~' => found,
+        _ if char::is_control(found) => ' ',
+        _ => '?',
+    };
+    reason.chars().take(MAX_REASON).map(plain).collect()
 }
 
 /// What a server offers.
@@ -157,11 +152,14 @@ impl fmt::Display for SecurityType {
     }
 }
 
-/// Reads what a server of this version says after the ProtocolVersion messages; `None` while bytes are missing.
+/// Reads what a server says after the ProtocolVersion messages, of which the client's has set the version; `None` while bytes are missing.
+///
+/// A QEMU that has only VeNCrypt or SASL to offer refuses 3.3 with four zero bytes and closes, so `None` remains when no more will come.
 ///
 /// # Errors
 ///
 /// [`GreetingError::TooLong`]: its reason is longer than [`MAX_REASON`] (a hostile server may announce 4 GiB).
+/// [`GreetingError::NoSecurityType`]: by 3.3 it chose a number that is no byte.
 pub fn security(version: Version, bytes: &[u8]) -> Result<Option<Security>, GreetingError> {
     if version == Version::V3_3 {
         return match bytes.split_first_chunk() {
@@ -169,9 +167,9 @@ pub fn security(version: Version, bytes: &[u8]) -> Result<Option<Security>, Gree
             Some((number, rest)) => match u32::from_be_bytes(*number) {
                 0 => reason(rest),
                 number => {
-                    let kind = u8::try_from(number)
-                        .map_or(SecurityType::Other(u8::MAX), SecurityType::from);
-                    Ok(Some(Security::Offered([kind].into())))
+                    let number =
+                        u8::try_from(number).map_err(|_| GreetingError::NoSecurityType(number))?;
+                    Ok(Some(Security::Offered([number.into()].into())))
                 }
             },
         };
@@ -242,7 +240,8 @@ mod tests {
         assert_eq!(refusal(Version::V3_7, "no"), b"\0\0\0\0\x02no");
         assert_eq!(refusal(Version::V3_3, "no"), b"\0\0\0\0\0\0\0\x02no");
         assert_eq!(refusal(Version::V3_8, "<b>\n&"), b"\0\0\0\0\x05(b) +");
-        let long = "ä".repeat(MAX_REASON);
+        assert_eq!(refusal(Version::V3_8, "ä\u{202e}\u{2028}\x7f"), b"\0\0\0\0\x04??? ");
+        let long = "ä".repeat(MAX_REASON + 1);
         assert_eq!(refusal(Version::V3_8, &long).len(), 5 + MAX_REASON);
     }
 
@@ -258,20 +257,25 @@ mod tests {
         let refused = Security::Refused { reason: "Too many".to_string() };
         assert_eq!(security(Version::V3_8, b"\0\0\0\0\x09Too many\0"), Ok(Some(refused)));
         assert_eq!(
-            security(Version::V3_8, b"\0\xff\xff\xff\xff"),
-            Err(GreetingError::TooLong { announced: u32::MAX, allowed: 256 })
+            security(Version::V3_8, b"\0\0\0\x01\x01"),
+            Err(GreetingError::TooLong { announced: 257, allowed: 256 })
+        );
+        assert_eq!(security(Version::V3_8, b"\0\0\0\x01\0"), Ok(None));
+        assert_eq!(
+            security(Version::V3_3, &[0, 0, 1, 2]),
+            Err(GreetingError::NoSecurityType(0x102))
         );
     }
 
     proptest! {
         #[test]
-        fn a_refusal_reads_back_whole_and_only_whole(reason in "\\PC{0,300}", cut in 0_usize..300) {
+        fn a_refusal_reads_back_whole_and_only_whole(reason in "(?s).{0,300}", cut in 0_usize..300) {
             for version in [Version::V3_3, Version::V3_7, Version::V3_8] {
                 let said = refusal(version, &reason);
                 let read = security(version, &said);
                 let Ok(Some(Security::Refused { reason: read })) = read else { panic!("{read:?}") };
-                prop_assert!(read.len() <= MAX_REASON && !read.contains(['<', '>', '&']));
-                prop_assert!(reason.len() > MAX_REASON || read.chars().count() == reason.chars().count());
+                prop_assert!(read.chars().all(|shown| matches!(shown, ' '..='~') && !"<>&".contains(shown)));
+                prop_assert_eq!(read.len(), reason.chars().count().min(MAX_REASON));
                 if let Some(part) = said.get(..cut).filter(|part| part.len() < said.len()) {
                     prop_assert_eq!(security(version, part), Ok(None));
                 }

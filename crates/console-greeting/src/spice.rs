@@ -8,7 +8,7 @@ use crate::error::GreetingError;
 /// The first bytes of both sides.
 pub const MAGIC: [u8; 4] = *b"REDQ";
 
-/// The largest link message that is read, in bytes after its header: real ones have 18 and some capabilities.
+/// The largest link message that is read, in bytes after its header: real ones have 18 and some capabilities; spice-server takes as much.
 pub const MAX_MESSAGE: u32 = 4096;
 
 /// Magic, major and minor version, size.
@@ -143,7 +143,7 @@ pub fn link_message(bytes: &[u8]) -> Result<Option<LinkMessage>, GreetingError> 
     }))
 }
 
-/// A server's whole reply to a link message that refuses the channel.
+/// A server's whole reply to a link message that refuses the channel, byte for byte as spice-server writes it.
 pub fn refusal(error: LinkError) -> Vec<u8> {
     let mut reply = Vec::new();
     reply.extend_from_slice(&MAGIC);
@@ -151,8 +151,8 @@ pub fn refusal(error: LinkError) -> Vec<u8> {
         reply.extend_from_slice(&number.to_le_bytes());
     }
     reply.extend_from_slice(&[0; KEY]);
-    // No capabilities; they would follow the reply.
-    for number in [0, 0, REPLY] {
+    // No capabilities, which would be elsewhere.
+    for number in [0_u32; 3] {
         reply.extend_from_slice(&number.to_le_bytes());
     }
     reply
@@ -200,13 +200,14 @@ const VERSION: (u32, u32) = (2, 2);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString;
     use proptest::prelude::*;
 
-    /// What spice-html5 sends first on its main channel.
+    /// What spice-html5 0.3.0 sends first on its main channel.
     const MAIN: [u8; 42] = [
         b'R', b'E', b'D', b'Q', 2, 0, 0, 0, 2, 0, 0, 0, 26, 0, 0, 0, // header
         0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 18, 0, 0, 0, // message
-        11, 0, 0, 0, 9, 0, 0, 0, // capabilities
+        9, 0, 0, 0, 4, 0, 0, 0, // capabilities
     ];
 
     #[test]
@@ -219,10 +220,12 @@ mod tests {
         }
         assert_eq!(link_message(b"RFB 003.008\n"), Err(GreetingError::NotSpice));
         let mut hostile = MAIN;
-        hostile[12..16].copy_from_slice(&u32::MAX.to_le_bytes());
+        hostile[12..16].copy_from_slice(&MAX_MESSAGE.to_le_bytes());
+        assert_eq!(link_message(&hostile), Ok(None));
+        hostile[12..16].copy_from_slice(&4097_u32.to_le_bytes());
         assert_eq!(
             link_message(&hostile),
-            Err(GreetingError::TooLong { announced: u32::MAX, allowed: MAX_MESSAGE })
+            Err(GreetingError::TooLong { announced: 4097, allowed: 4096 })
         );
         hostile[12..16].copy_from_slice(&17_u32.to_le_bytes());
         assert_eq!(
@@ -243,6 +246,28 @@ mod tests {
             assert_eq!(link_reply(&reply), Ok(Some(LinkError::from(code))));
             assert_eq!(LinkError::from(code).code(), code);
             assert_eq!(link_reply(&reply[..reply.len() - 1]), Ok(None));
+        }
+    }
+
+    #[test]
+    fn channels_by_their_names() {
+        for (number, name) in [
+            (0, "channel 0"),
+            (1, "main"),
+            (2, "display"),
+            (3, "inputs"),
+            (4, "cursor"),
+            (5, "playback"),
+            (6, "record"),
+            // 7 was tunnel's, long gone.
+            (7, "channel 7"),
+            (8, "smartcard"),
+            (9, "usbredir"),
+            (10, "port"),
+            (11, "webdav"),
+            (255, "channel 255"),
+        ] {
+            assert_eq!(Channel(number).to_string(), name);
         }
     }
 
