@@ -68,6 +68,39 @@ async fn a_console_that_is_refused_shows_the_proxys_words() -> Result<()> {
     Ok(())
 }
 
+/// Sound brings the channels playback and record, and each port one of its own: nine WebSockets with one token.
+#[tokio::test]
+async fn a_guest_with_many_devices_has_all_its_channels() -> Result<()> {
+    let bed = Bed::start()?;
+    let port = |name| {
+        format!(
+            "<channel type='spiceport'><source channel='org.example.{name}'/>\
+             <target type='virtio' name='org.example.{name}'/></channel>"
+        )
+    };
+    let guest = bed
+        .guest("many")
+        .console(Console::spice())
+        .device("<sound model='ich6'/><audio id='1' type='spice'/>")
+        .device(&["a", "b", "c"].map(port).concat())
+        .start()?;
+    let proxy = bed.proxy().start()?;
+    let browser = Browser::start(bed.dir()).await?;
+    browser.open(&proxy.page_url(guest.uuid())).await?;
+    types_and_sees_the_echo(&browser, &guest, "ok").await?;
+    let lines = |words: &str| proxy.log().matches(words).count();
+    harness::wait::until("nine channels", PATIENCE, || {
+        Ok((lines("session opened") == 9).then_some(()))
+    })?;
+    // They all end with the page.
+    browser.open("about:blank").await?;
+    harness::wait::until(
+        "their ends",
+        PATIENCE,
+        || Ok((lines("session closed") == 9).then_some(())),
+    )
+}
+
 /// spice-html5 opens 4 WebSockets and more; libvirt is asked once. It cannot answer a second time: it hangs.
 #[tokio::test]
 async fn the_channels_of_one_console_share_a_lookup() -> Result<()> {

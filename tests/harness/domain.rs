@@ -15,6 +15,8 @@ pub struct DomainSpec {
     pub uuid: Uuid,
     /// Its consoles, in this order; none is allowed.
     pub consoles: Vec<Console>,
+    /// Further devices, as XML.
+    pub devices: String,
     /// The image of its floppy disk.
     pub floppy: PathBuf,
     /// The socket of its COM1: what is written there comes to the guest.
@@ -126,6 +128,7 @@ impl DomainSpec {
       <source mode='bind' path='{com1}'/><log file='{serial}' append='on'/>
     </serial>
     {consoles}
+    {devices}
     <video><model type='vga'/></video>
     <memballoon model='none'/>
   </devices>
@@ -133,6 +136,7 @@ impl DomainSpec {
 ",
             name = escaped(&self.name),
             uuid = self.uuid,
+            devices = self.devices,
             floppy = file(&self.floppy),
             com1 = file(&self.com1),
             serial = file(&self.serial_log),

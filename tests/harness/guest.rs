@@ -25,19 +25,33 @@ pub struct GuestBuilder {
     virsh: Virsh,
     name: String,
     consoles: Option<Vec<Console>>,
+    devices: String,
     dir: PathBuf,
 }
 
 impl GuestBuilder {
     /// A guest called `name` at the libvirtd of `virsh`; its files go to a folder of its name in `dir`.
     pub fn new(virsh: Virsh, name: &str, dir: &Path) -> Self {
-        Self { virsh, name: name.to_owned(), consoles: None, dir: dir.join(name) }
+        Self {
+            virsh,
+            name: name.to_owned(),
+            consoles: None,
+            devices: String::new(),
+            dir: dir.join(name),
+        }
     }
 
     /// Adds a console. Without any call of this there is one: VNC on 127.0.0.1.
     #[must_use]
     pub fn console(mut self, console: Console) -> Self {
         self.consoles.get_or_insert_default().push(console);
+        self
+    }
+
+    /// Adds a device as libvirt's XML says it.
+    #[must_use]
+    pub fn device(mut self, xml: &str) -> Self {
+        self.devices.push_str(xml);
         self
     }
 
@@ -69,6 +83,7 @@ impl GuestBuilder {
             name: self.name,
             uuid: random_uuid()?,
             consoles: self.consoles.unwrap_or_else(|| vec![Console::vnc()]),
+            devices: self.devices,
             floppy,
             com1: dir.join("com1.sock"),
             serial_log,

@@ -57,7 +57,8 @@ impl Connection {
     }
 
     fn connect(&self) -> Result<Connect, LookupError> {
-        let connection = connect::open(&self.endpoint, self.limit)?;
+        // Half of what who asked will wait: then the reason still reaches them.
+        let connection = connect::open(&self.endpoint, self.limit / 2)?;
         let (interval, count) = self.keepalive;
         // Drivers inside the process (test:///) have no keep-alive and need none.
         if let Err(error) = connection.set_keep_alive(interval, count) {

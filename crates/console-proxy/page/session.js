@@ -94,7 +94,6 @@ export class Session {
 
   #ready() {
     clearTimeout(this.#timer);
-    if (this.#connected) return; // A new picture of the same screen.
     this.#connected = true;
     if (!this.#ended) this.#options.onConnected();
   }

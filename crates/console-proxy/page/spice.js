@@ -11,6 +11,9 @@ const HOLDER = "spice-screen";
 /** What spice-html5 says of a ticket (password) that is wrong or missing. */
 const DENIED = "Permission denied.";
 
+/** How often a new console is asked whether it is ready. */
+const READY_MS = 50;
+
 const BrowserSocket = globalThis.WebSocket;
 
 /** See vnc.js for the options; also `onClosed: (code, reason) => void`, a channel without which the screen is dead has ended. */
@@ -47,14 +50,15 @@ export function connect({ screen, fit, credentials, openSocket, onConnected, onP
     holder.style.transform = `translate(${left}px, ${top}px) scale(${scale})`;
   }
 
-  // The picture comes last: after the main channel, the list of channels, and the display channel with its surface. It
-  // comes anew whenever the guest changes its resolution.
-  const pictures = new MutationObserver(() => {
-    if (!canvas()) return;
-    place();
-    onConnected();
-  });
+  // The picture comes with the display channel, and anew whenever the guest changes its resolution.
+  const pictures = new MutationObserver(place);
   pictures.observe(holder, { childList: true });
+  // Keys that come before the inputs channel is ready are lost, and nothing tells when it is.
+  const ready = setInterval(() => {
+    if (!canvas() || main.inputs?.state !== "ready") return;
+    clearInterval(ready);
+    onConnected();
+  }, READY_MS);
   const sizes = new ResizeObserver(place);
   sizes.observe(screen);
   // spice-html5 keeps the browser from moving the focus by a click.
@@ -72,6 +76,7 @@ export function connect({ screen, fit, credentials, openSocket, onConnected, onP
     if (!alive) return;
     alive = false;
     globalThis.WebSocket = BrowserSocket;
+    clearInterval(ready);
     pictures.disconnect();
     sizes.disconnect();
     try {
