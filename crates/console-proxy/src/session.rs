@@ -78,6 +78,10 @@ async fn session<R: Resolve>(server: &Server<R>, pending: PendingSession) {
     let mut code = 0;
     let report = client
         .relay(backend, server.stop.cancelled(), |end| {
+            // However a console ends by itself, its place may be another's next. Before the client is told and comes again.
+            if !matches!(end, RelayEnd::Client(_)) {
+                server.resolver.forget(token);
+            }
             let told = Told::from(end);
             code = told.code.as_u16();
             (told.code, told.reason)
@@ -85,10 +89,6 @@ async fn session<R: Resolve>(server: &Server<R>, pending: PendingSession) {
         .await;
     let (to_client, to_backend) = (report.to_client, report.to_backend);
     let duration_ms = report.duration.as_millis();
-    // However a console ends by itself, its place may be another's next.
-    if !matches!(report.end, RelayEnd::Client(_)) {
-        server.resolver.forget(token);
-    }
     match &report.end {
         // Not the client's doing nor an orderly end: somebody should look at the hypervisor.
         RelayEnd::BackendFailed(_) | RelayEnd::BackendStalled => {
