@@ -106,19 +106,20 @@ async fn a_guest_with_many_devices_has_all_its_channels() -> Result<()> {
 async fn the_channels_of_one_console_share_a_lookup() -> Result<()> {
     use harness::websocket::{Client, Message};
     let mut bed = Bed::start()?;
-    let spice = bed.guest("spice").console(Console::spice()).start()?;
-    let vnc = bed.guest("vnc").start()?;
+    let guest = bed.guest("both").console(Console::spice()).console(Console::vnc()).start()?;
     let proxy = bed.proxy().setting("lookup_timeout = 0.5").start()?;
-    let path = |uuid| format!("/?token=1-{uuid}");
-    // Warms libvirt's connection; VNC consoles are looked up anew each time.
-    Client::open(proxy.address(), &path(vnc.uuid()), &[]).await?.read(12).await?;
-    let _main = Client::open(proxy.address(), &path(spice.uuid()), &[]).await?;
+    let spice = format!("/?token=1-{}", guest.uuid());
+    let vnc = format!("{spice}&graphics=vnc");
+    // Warms libvirt's connection.
+    Client::open(proxy.address(), &vnc, &[]).await?.read(12).await?;
+    let _main = Client::open(proxy.address(), &spice, &[]).await?;
     proxy.wait_for_log("kind=spice", PATIENCE)?;
     bed.libvirtd_mut().pause()?;
-    let mut channel = Client::open(proxy.address(), &path(spice.uuid()), &[]).await?;
+    let mut channel = Client::open(proxy.address(), &spice, &[]).await?;
     channel.send(Message::binary(&LINK[..])).await?;
     assert_eq!(&channel.read(16).await?[..4], b"REDQ");
-    let mut vnc = Client::open(proxy.address(), &path(vnc.uuid()), &[]).await?;
+    // Not so a VNC console of the same guest, which is looked up anew each time.
+    let mut vnc = Client::open(proxy.address(), &vnc, &[]).await?;
     assert_eq!(vnc.closed().await?.code, 4503);
     bed.libvirtd_mut().resume()
 }
