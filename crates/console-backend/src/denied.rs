@@ -20,8 +20,11 @@ impl Denied {
     /// Looks for the obstacle on the way to `path`. Blocks (names of users may come over the network).
     pub(crate) fn find(path: &Path) -> Option<Self> {
         // Of a folder that we may not pass we see itself, but nothing inside.
-        let (obstacle, seen) =
-            path.ancestors().find_map(|at| Some((at, fs::symlink_metadata(at).ok()?)))?;
+        // Links on the way are followed as the system does it; the socket's own is not.
+        let (obstacle, seen) = path.ancestors().find_map(|at| {
+            let seen = if at == path { fs::symlink_metadata(at) } else { fs::metadata(at) };
+            Some((at, seen.ok()?))
+        })?;
         let owner = format!(
             "{}:{}",
             named(

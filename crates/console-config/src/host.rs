@@ -1,5 +1,7 @@
 //! `[[hosts]]`: the hypervisors.
 
+use std::path::PathBuf;
+
 use console_token::HostId;
 use figment::value::Value;
 
@@ -51,9 +53,9 @@ impl HostSettings {
         let name =
             from.optional("name", &text(NAME, |text| is_name(text).then(|| text.to_owned())));
         let way = from.required("connection", &text(CONNECTION, way));
-        let hostname = from.optional("hostname", &text(HOSTNAME, endpoint));
+        let hostname = from.optional("hostname", &discreet('@', HOSTNAME, endpoint));
         let uri = from.optional("uri", &uri());
-        let login = from.optional("login", &text(LOGIN, login));
+        let login = from.optional("login", &discreet(':', LOGIN, login));
         let password = password(from);
         let ssh = ssh::read(from, way.map(|way| way == Way::Ssh));
         let connection = connection(from, way?, hostname)?;
@@ -88,9 +90,15 @@ impl HostSettings {
             from.reject("login", "an SSH login has no @");
         }
         if let Some(uri) = self.uri.as_deref().and_then(libvirt_uri::parse) {
-            if uri.machine != Machine::None && uri.machine != self.machine() {
+            // SSH to localhost may be a forwarded port of another machine.
+            let same = uri.machine == self.machine()
+                && (uri.is_ssh || !is_ssh || uri.machine != Machine::This);
+            if uri.machine != Machine::None && !same {
                 let ours = match self.machine() {
                     Machine::Other(name) => name,
+                    _ if is_ssh => {
+                        "an SSH server on this machine, which may be another's".to_owned()
+                    }
                     _ => "this machine".to_owned(),
                 };
                 let theirs = match uri.machine {
@@ -103,7 +111,7 @@ impl HostSettings {
                     )
                 });
             }
-            if let (Some(theirs), Some(ours)) = (uri.login, &self.login)
+            if let (Some(theirs), Some(ours)) = (&uri.login, &self.login)
                 && theirs != ours
             {
                 from.refuse("uri", |key| {
@@ -144,7 +152,7 @@ fn connection(from: &mut Reader<'_>, way: Way, hostname: Option<Endpoint>) -> Op
 /// `password`, or what `password_file` holds.
 fn password(from: &mut Reader<'_>) -> Option<Password> {
     let password = from.optional("password", &password::rule());
-    let Some(file) = from.optional("password_file", &text(ABSOLUTE, ssh::absolute)) else {
+    let Some(file) = from.optional("password_file", &password_file()) else {
         return password;
     };
     if from.has("password") {
@@ -156,6 +164,29 @@ fn password(from: &mut Reader<'_>) -> Option<Password> {
         from.reject("password_file", why);
     }
     read.ok()
+}
+
+/// A text that may have a password after a colon (`root:secret`, `root:secret@hv1`): then it is not repeated.
+fn discreet<T: 'static>(
+    mark: char,
+    allowed: &'static str,
+    parse: fn(&str) -> Option<T>,
+) -> Rule<'static, T> {
+    Box::new(move |value: &Value| match value.as_str() {
+        Some(found) if parse(found).is_none() && found.contains(mark) => {
+            let start = found.split([':', '@']).next().unwrap_or_default();
+            text(allowed, |_| None::<T>)(&Value::from(format!("{start}...")))
+        }
+        _ => text(allowed, parse)(value),
+    })
+}
+
+/// The likeliest slip is the password itself.
+fn password_file() -> Rule<'static, PathBuf> {
+    Box::new(|value: &Value| {
+        let path = value.as_str().and_then(ssh::absolute);
+        path.ok_or_else(|| format!("something else (not shown), allowed is {ABSOLUTE}"))
+    })
 }
 
 /// WebVirtMgr's four ways to a hypervisor.
@@ -217,7 +248,8 @@ const MAX_ID: u64 = i64::MAX.unsigned_abs();
 const NAME: &str = "1 to 100 characters, none of them a control character";
 const CONNECTION: &str = "socket, tcp, tls or ssh";
 const HOSTNAME: &str = "an address or a name, with or without libvirt's or SSH's port, as in hv1, hv1:2222 or [2001:db8::1]:2222";
-const LOGIN: &str = "1 to 100 characters that do not begin with - and have no blanks, quotes, brackets or any of :/?#";
+const LOGIN: &str =
+    "1 to 100 characters that do not begin with - and have no blanks, quotes or any of :/?#[]\\";
 const URI: &str = "a libvirt URI such as qemu:///system, without blanks";
 const ABSOLUTE: &str = "an absolute path";
 const NOT_WITH_SOCKET: &str = "a host with connection = \"socket\" is this machine; remove hostname, or write connection = \"tcp\"";

@@ -1,15 +1,21 @@
 //! `uri`: what a libvirt URI (<https://libvirt.org/uri.html>) says of the machine and of us.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
+
+use percent_encoding::percent_decode_str;
 
 use crate::host_name;
 
 /// A libvirt URI, taken apart as far as it can contradict other keys.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct LibvirtUri<'a> {
-    pub(crate) login: Option<&'a str>,
+    /// Decoded.
+    pub(crate) login: Option<Cow<'a, str>>,
     pub(crate) has_password: bool,
     pub(crate) machine: Machine,
+    /// By SSH, in whichever way.
+    pub(crate) is_ssh: bool,
 }
 
 /// Which machine a name means.
@@ -49,19 +55,21 @@ pub(crate) fn parse(text: &str) -> Option<LibvirtUri<'_>> {
         Some((user, place)) => (Some(user), place),
         None => (None, authority),
     };
+    let decoded = |login| percent_decode_str(login).decode_utf8_lossy();
     let (login, has_password) = match user.map(|user| user.split_once(':').ok_or(user)) {
-        Some(Ok((login, _))) => (Some(login), true),
-        Some(Err(login)) => (Some(login), false),
+        Some(Ok((login, _))) => (Some(decoded(login)), true),
+        Some(Err(login)) => (Some(decoded(login)), false),
         None => (None, false),
     };
     let (driver, transport) = scheme.split_once('+').unwrap_or((scheme, ""));
     let machine = match transport {
-        "" if driver == "test" => Machine::None,
+        "" if driver == "test" && place.is_empty() => Machine::None,
         // A socket, whatever else may be written there.
         "unix" | "ext" => Machine::This,
         _ => Machine::called(&host(place)?),
     };
-    Some(LibvirtUri { login, has_password, machine })
+    let is_ssh = matches!(transport, "ssh" | "libssh" | "libssh2");
+    Some(LibvirtUri { login, has_password, machine, is_ssh })
 }
 
 /// The host of `host`, `host:port`, `[address]` and `[address]:port`.
@@ -101,8 +109,13 @@ mod tests {
             ("qemu+tcp://[::1]/system", None, false, Machine::This),
             ("test:///default", None, false, Machine::None),
             ("test+tcp://hv1/default", None, false, other("hv1")),
+            // With a host, libvirt goes there by TLS.
+            ("test://hv1/default", None, false, other("hv1")),
+            ("qemu+tls://a%40b@hv1/system", Some("a@b"), false, other("hv1")),
         ] {
-            let expected = LibvirtUri { login, has_password, machine };
+            let is_ssh = uri.contains("ssh");
+            let login = login.map(Cow::from);
+            let expected = LibvirtUri { login, has_password, machine, is_ssh };
             assert_eq!(parse(uri), Some(expected), "{uri}");
         }
         for uri in [

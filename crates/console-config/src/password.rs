@@ -60,6 +60,10 @@ pub(crate) fn read(path: &Path) -> Result<Password, String> {
         _ => format!("which cannot be read: {error}"),
     };
     let limit = u64::try_from(MAX_PASSWORD_FILE).unwrap_or(u64::MAX).saturating_add(1);
+    // A pipe would be waited for.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err("which is no file".to_owned());
+    }
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(failed)?;
     if bytes.len() > MAX_PASSWORD_FILE {

@@ -40,6 +40,11 @@ fn a_uri_names_the_machine_that_the_other_keys_name() {
         (SSH, "qemu+libssh2://root@hv1/system"),
         ("connection = 'tls'\nhostname = '[2001:DB8::1]:1'", "qemu+tls://[2001:db8:0::1]/system"),
         ("connection = 'tcp'\nhostname = 'localhost'", "qemu:///system"),
+        ("connection = 'ssh'\nhostname = 'localhost:2222'", "qemu+ssh://localhost:2222/system"),
+        (
+            "connection = 'tls'\nhostname = 'hv1'\nlogin = 'a@b'\npassword = 'x'",
+            "qemu+tls://a%40b@hv1/system?pkipath=/x",
+        ),
     ] {
         let host = load(folder.path(), &format!("{keys}\nuri = '{uri}'")).unwrap();
         assert_eq!(host.uri.as_deref(), Some(uri));
@@ -54,6 +59,13 @@ fn a_uri_names_the_machine_that_the_other_keys_name() {
         (TCP, "qemu+tcp://hv2/system", "hv2", "hv1"),
         (TCP, "qemu+tcp://hv1.example.org/system", "hv1.example.org", "hv1"),
         (SSH, "qemu+ssh:///system", "this machine", "hv1"),
+        (TCP, "test://hv2/default", "hv2", "hv1"),
+        (
+            "connection = 'ssh'\nhostname = 'localhost:2222'",
+            "qemu:///system",
+            "this machine",
+            "an SSH server on this machine, which may be another's",
+        ),
     ] {
         assert_eq!(
             refusal(&format!("{keys}\nuri = '{uri}'")),
@@ -66,7 +78,7 @@ fn a_uri_names_the_machine_that_the_other_keys_name() {
 
 #[test]
 fn keys_that_do_not_go_together() {
-    let login = "allowed is 1 to 100 characters that do not begin with - and have no blanks, quotes, brackets or any of :/?#";
+    let login = "allowed is 1 to 100 characters that do not begin with - and have no blanks, quotes or any of :/?#[]\\";
     for (keys, expected) in [
         (
             format!("{SOCKET}\nlogin = 'x'"),
@@ -145,6 +157,9 @@ fn a_password_comes_from_a_file_but_for_its_line_end() {
         missing,
         "hosts[0].password_file is /nonexistent/password, which cannot be read: No such file or directory (os error 2)"
     );
+    let folder_path = folder.path().display();
+    let no_file = refusal(&format!("{TCP}\nlogin = 'x'\npassword_file = '{folder_path}'"));
+    assert!(no_file.ends_with("which is no file"), "{no_file}");
     let both = refusal(&format!("{TCP}\nlogin = 'x'\npassword = 's3cret'\npassword_file = '/x'"));
     assert_eq!(both, "hosts[0].password_file and password exclude each other");
 }
@@ -160,6 +175,9 @@ fn no_message_repeats_a_password() {
         format!("{TCP}\nuri = 'qemu+tcp://root:s3cret @hv1/system'"),
         format!("{TCP}\nuri = 'qemu+tcp://root:s3/cret@hv1/system'"),
         format!("{TCP}\nuri = ['qemu+tcp://root:s3cret@hv1/system']"),
+        format!("{TCP}\nlogin = 'x'\npassword_file = 's3cret'"),
+        format!("{TCP}\nlogin = 'root:s3cret'"),
+        "connection = 'ssh'\nhostname = 'root:s3cret@hv1'".to_owned(),
     ] {
         let text = refusal(&keys);
         assert!(!text.contains("cret"), "{text}");
