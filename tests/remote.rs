@@ -147,7 +147,7 @@ async fn consoles_of_another_machine_open_by_each_connection() -> Result<()> {
 async fn ssh_config_and_new_host_keys_are_followed() -> Result<()> {
     let bed = Bed::start()?;
     let remote = bed.remote()?;
-    let guest = remote.guest("any").console(vnc(at("0.0.0.0"))).start()?;
+    let guest = remote.guest("any").console(vnc(at("::"))).start()?;
     let config = bed.dir().join("ssh_config");
     let text = format!(
         "Host far\n  HostName {}\n  User root\n  IdentityFile {}\n  UserKnownHostsFile {}\n",
@@ -162,23 +162,33 @@ async fn ssh_config_and_new_host_keys_are_followed() -> Result<()> {
     let believing =
         [ssh(&remote, &new_keys.display().to_string()), vec![line("ssh_host_keys", "accept-new")]]
             .concat();
+    // A password alone: no key is there to be tried first.
+    let known = remote.ssh_known_hosts();
+    let by_password = [
+        line("connection", "ssh"),
+        line("hostname", remote.v6()),
+        line("login", "root"),
+        password(),
+        line("ssh_known_hosts", known.display()),
+    ];
     let tunnelled = [alias.to_vec(), vec![line("ssh_tunnel", "always")]].concat();
     let proxy = bed
         .proxy()
         .host_with(2, &alias)
         .host_with(3, &believing)
         .host_with(4, &tunnelled)
+        .host_with(5, &by_password)
         .start()?;
-    for host in [2, 3] {
+    for host in [2, 3, 5] {
         let path = format!("/?token={host}-{}", guest.uuid());
         let mut client = Client::open(proxy.address(), &path, &[]).await?;
         client.read(12).await?;
-        proxy.wait_for_log(&format!("route=tcp {}", remote.v4()), PATIENCE)?;
     }
+    proxy.wait_for_log(&format!("route=tcp {}", remote.v4()), PATIENCE)?;
     let remembered = std::fs::read_to_string(&new_keys)?;
     assert!(remembered.contains(&remote.v4().to_string()), "{remembered}");
     assert_eq!(refused(&proxy, 4, guest.uuid()).await?.0, 4502);
-    proxy.wait_for_log("route=ssh far tcp 127.0.0.1:", PATIENCE)
+    proxy.wait_for_log("route=ssh far tcp [::1]:", PATIENCE)
 }
 
 #[tokio::test]

@@ -46,6 +46,9 @@ join_network() {
     ip -6 route replace unreachable "$v6:/126" metric 9999
     mkdir -p -m 0755 /run/sshd
     know /etc/passwd 'sshd:x:64056:65534::/run/sshd:/usr/sbin/nologin'
+    # Root's password in here, for SSH.
+    { echo "root:$(cat root_password):19000:0:99999:7:::"; grep -v '^root:' /etc/shadow; } >shadow
+    chmod 0600 shadow && mount --bind shadow /etc/shadow
 }
 
 inside() {

@@ -18,7 +18,7 @@ use crate::pki::Authority;
 
 /// Who may log in by SASL.
 pub const LOGIN: &str = "tester";
-/// With which password.
+/// With which password; it is also root's for SSH.
 pub const PASSWORD: &str = "s3cret-sasl";
 
 /// A running remote hypervisor. Dropping it ends all of it.
@@ -179,7 +179,7 @@ fn sasl(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Keys and the server's configuration; root may log in.
+/// Keys, a password and the server's configuration; root may log in.
 fn ssh(dir: &Path) -> Result<()> {
     for name in ["host_key", "id_ed25519"] {
         let made = Command::new("ssh-keygen")
@@ -192,9 +192,11 @@ fn ssh(dir: &Path) -> Result<()> {
     let authorized = dir.join("authorized_keys");
     fs::copy(dir.join("id_ed25519.pub"), &authorized)?;
     fs::set_permissions(&authorized, fs::Permissions::from_mode(0o600))?;
+    let hash = Command::new("openssl").args(["passwd", "-6", PASSWORD]).output();
+    fs::write(dir.join("root_password"), hash.context("cannot run openssl")?.stdout)?;
     let conf = format!(
         "HostKey {0}/host_key\nAuthorizedKeysFile {0}/authorized_keys\nStrictModes no\nUsePAM no\n\
-         PasswordAuthentication no\nPermitRootLogin prohibit-password\nPidFile none\n",
+         PasswordAuthentication yes\nPermitRootLogin yes\nPidFile none\n",
         dir.display()
     );
     fs::write(dir.join("sshd_config"), conf).context("cannot write sshd_config")

@@ -55,11 +55,8 @@ fn inventory_host(settings: &HostSettings, home: &Path) -> Result<Host> {
         name: settings.login.clone(),
         password: settings.password.as_ref().map(|password| password.expose().into()),
     };
-    let host = Host::new(settings.id, &settings.name, &connection, login, &config)?;
-    Ok(match &settings.uri {
-        Some(uri) => host.with_uri(uri),
-        None => host,
-    })
+    let uri = settings.uri.as_deref();
+    Ok(Host::new(settings.id, &settings.name, &connection, login, &config, uri)?)
 }
 
 impl Resolve for Adapter {

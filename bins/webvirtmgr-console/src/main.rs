@@ -67,9 +67,10 @@ fn settings(arguments: Arguments) -> Result<Settings> {
 }
 
 fn resolver(settings: &Settings) -> Result<adapter::Adapter> {
-    // Without a home there are no SSH files of the user's own.
-    let home = std::env::var_os("HOME").map_or_else(|| "/nonexistent".into(), PathBuf::from);
-    adapter::resolver(settings, &home)
+    // As ssh does it: HOME may still be that of who started us.
+    let user = nix::unistd::User::from_uid(nix::unistd::Uid::effective()).ok().flatten();
+    let home = user.map(|user| user.dir).or_else(|| std::env::var_os("HOME").map(PathBuf::from));
+    adapter::resolver(settings, &home.unwrap_or_else(|| "/nonexistent".into()))
 }
 
 /// A value that is not UTF-8 is kept with marks in it, to be refused where it is ours.

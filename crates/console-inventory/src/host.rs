@@ -83,7 +83,8 @@ pub enum HostError {
 }
 
 impl Host {
-    /// A host with the libvirt URI that `connection` implies. `ssh` is asked for SSH hosts only.
+    /// A host with the libvirt URI that `connection` implies, or with `uri` (`test:///…`, `qemu:///session`, a socket elsewhere, a `pkipath`): what
+    /// that leaves open of an SSH host's login, key and known hosts is added. `ssh` is asked for SSH hosts only.
     ///
     /// # Errors
     ///
@@ -94,6 +95,7 @@ impl Host {
         connection: &Connection,
         login: Login,
         ssh: &SshConfig,
+        uri: Option<&str>,
     ) -> Result<Self, HostError> {
         let name = name.into();
         let (libvirt_uri, libvirt_address, access) = match connection {
@@ -111,11 +113,11 @@ impl Host {
                     || options.known_hosts.is_some()
                     || options.own_config
                     || options.accept_new;
-                if needs_more && found.proxied {
+                if needs_more && found.proxied && uri.is_none() {
                     return Err(HostError::Jump { name });
                 }
                 let uri = if needs_more {
-                    libvirt_uri::libssh(at, &login, options, &found)
+                    libvirt_uri::libssh2(at, &login, options, &found)
                 } else {
                     libvirt_uri::ssh(at, login.name.as_deref(), options)
                 };
@@ -124,15 +126,16 @@ impl Host {
                 (uri, address, through_ssh(at, options, &found))
             }
         };
+        let (libvirt_uri, libvirt_address) = match (uri, connection) {
+            (None, _) => (libvirt_uri, libvirt_address),
+            (Some(uri), Connection::Ssh(_, options)) => {
+                let uri = libvirt_uri::completed(uri, &login, options);
+                let address = libvirt_uri::address(&uri);
+                (uri, address)
+            }
+            (Some(uri), _) => (uri.to_owned(), libvirt_uri::address(uri)),
+        };
         Ok(Self { id, name, login, libvirt_uri, libvirt_address, access })
-    }
-
-    /// The same host with another libvirt URI (`test:///…`, `qemu:///session`, a socket elsewhere, a `pkipath`).
-    #[must_use]
-    pub fn with_uri(self, uri: impl Into<String>) -> Self {
-        let libvirt_uri = uri.into();
-        let libvirt_address = libvirt_uri::address(&libvirt_uri);
-        Self { libvirt_uri, libvirt_address, ..self }
     }
 
     /// Its number.

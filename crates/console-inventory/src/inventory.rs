@@ -63,7 +63,7 @@ mod tests {
         let ssh = SshConfig::default();
         let host = |id, name: &str| {
             let login = Login::default();
-            Host::new(HostId::new(id), name, &Connection::Socket, login, &ssh).unwrap()
+            Host::new(HostId::new(id), name, &Connection::Socket, login, &ssh, None).unwrap()
         };
         let inventory = Inventory::new([host(1, "a"), host(2, "b"), host(1, "c")]);
         assert_eq!(inventory.host(HostId::new(1)).await.unwrap().name(), "a");

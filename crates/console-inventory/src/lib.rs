@@ -18,8 +18,8 @@
 //! let ssh = SshConfig::of_user("/home/console".as_ref())?;
 //! let hv2 = Connection::Tcp(Address { host: "hv2.example.org".into(), port: None });
 //! let inventory = Inventory::new([
-//!     Host::new(HostId::new(1), "local", &Connection::Socket, Login::default(), &ssh)?,
-//!     Host::new(HostId::new(2), "hv2", &hv2, Login::default(), &ssh)?,
+//!     Host::new(HostId::new(1), "local", &Connection::Socket, Login::default(), &ssh, None)?,
+//!     Host::new(HostId::new(2), "hv2", &hv2, Login::default(), &ssh, None)?,
 //! ]);
 //! let host = inventory.host(HostId::new(2)).await?;
 //! assert_eq!(host.libvirt_uri(), "qemu+tcp://hv2.example.org/system");
@@ -33,9 +33,11 @@ mod host;
 mod inventory;
 mod libvirt_uri;
 mod ssh_config;
+mod ssh_config_text;
 
 pub use console_route::Tunnel;
 pub use console_token::HostId;
 pub use host::{Address, Connection, Host, HostError, Login, SshOptions};
 pub use inventory::{Inventory, InventoryError};
-pub use ssh_config::{MAX_SSH_CONFIG_SIZE, SshConfig, SshConfigError};
+pub use ssh_config::{SshConfig, SshConfigError};
+pub use ssh_config_text::MAX_SSH_CONFIG_SIZE;

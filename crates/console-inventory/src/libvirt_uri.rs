@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::num::NonZeroU16;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -26,18 +26,62 @@ pub(crate) fn ssh(at: &Address, login: Option<&str>, options: &SshOptions) -> St
     uri
 }
 
-/// Through libssh: the ssh program takes neither a password nor other files from libvirt. What ssh_config says is written out, since libssh
-/// is not told of it.
-pub(crate) fn libssh(at: &Address, login: &Login, options: &SshOptions, found: &SshHost) -> String {
+/// Through libssh2: the ssh program takes neither a password nor other files from libvirt, and libssh lets ssh_config's `UserKnownHostsFile`
+/// override the one that it is given. libssh2 reads no ssh_config, so what that says is written out.
+pub(crate) fn libssh2(
+    at: &Address,
+    login: &Login,
+    options: &SshOptions,
+    found: &SshHost,
+) -> String {
     let user = login.name.as_deref().or(found.user.as_deref());
     let authority = authority(user, &found.hostname, at.port.or(found.port));
-    let methods = if login.password.is_some() { "privkey,agent,password" } else { "privkey,agent" };
+    let mut uri = format!("qemu+libssh2://{authority}/system?");
+    let key = options.key.as_deref().or(found.identity.as_deref());
+    // Asked for a key without one, libvirt gives up before it has tried anything else.
+    let methods =
+        [(key.is_some(), "privkey"), (true, "agent"), (login.password.is_some(), "password")];
+    let methods: Vec<&str> =
+        methods.into_iter().filter_map(|(is_there, name)| is_there.then_some(name)).collect();
     let verify = if options.accept_new { "auto" } else { "normal" };
-    let mut uri =
-        format!("qemu+libssh://{authority}/system?sshauth={methods}&known_hosts_verify={verify}");
-    parameter(&mut uri, "keyfile", options.key.as_deref().or(found.identity.as_deref()));
+    let _ = write!(uri, "sshauth={}&known_hosts_verify={verify}", methods.join(","));
+    parameter(&mut uri, "keyfile", key);
     let known_hosts = options.known_hosts.as_deref().unwrap_or(&found.known_hosts);
     parameter(&mut uri, "known_hosts", Some(known_hosts));
+    uri
+}
+
+/// A URI of the administrator's own, with what it leaves open of an SSH host's settings.
+pub(crate) fn completed(uri: &str, login: &Login, options: &SshOptions) -> String {
+    let Some((scheme, rest)) = uri.split_once("://") else { return uri.to_owned() };
+    let transport = scheme.split_once('+').map_or("", |(_, transport)| transport);
+    let is_library = matches!(transport, "libssh" | "libssh2");
+    if transport != "ssh" && !is_library {
+        return uri.to_owned();
+    }
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let mut uri = match &login.name {
+        Some(name) if !authority.contains('@') => {
+            format!("{scheme}://{}@{rest}", utf8_percent_encode(name, RESERVED))
+        }
+        _ => uri.to_owned(),
+    };
+    let mut add = |name: &str, value: Option<&str>| {
+        let is_there = uri.contains(&format!("?{name}=")) || uri.contains(&format!("&{name}="));
+        if let Some(value) = value.filter(|_| !is_there) {
+            let mark = if uri.contains('?') { '&' } else { '?' };
+            let _ = write!(uri, "{mark}{name}={}", utf8_percent_encode(value, RESERVED_IN_PATHS));
+        }
+    };
+    let text =
+        |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+    add("keyfile", text(&options.key).as_deref());
+    if is_library {
+        add("known_hosts", text(&options.known_hosts).as_deref());
+        add("known_hosts_verify", options.accept_new.then_some("auto"));
+    } else {
+        add("no_tty", Some("1"));
+    }
     uri
 }
 

@@ -24,7 +24,7 @@ fn config() -> SshConfig {
     let path = folder.path().join("config");
     std::fs::write(
         &path,
-        "Host hv1\n  HostName hv1.example.org\n  Port 2222\n  User libvirt\n  IdentityFile ~/.ssh/hv\n\
+        "Host hv1\n  HostName hv1.example.org\n  Port 2222\n  User libvirt\n  IdentityFile /etc/passwd\n\
          Host behind\n  ProxyJump gate\n",
     )
     .unwrap();
@@ -32,7 +32,7 @@ fn config() -> SshConfig {
 }
 
 fn host(connection: &Connection, login: Login) -> Result<Host, HostError> {
-    Host::new(HostId::new(1), "x", connection, login, &config())
+    Host::new(HostId::new(1), "x", connection, login, &config(), None)
 }
 
 #[test]
@@ -97,9 +97,6 @@ fn each_connection_implies_its_uri_and_address() {
             (host.libvirt_uri(), host.libvirt_address(), host.access()),
             (uri, address, &access)
         );
-        let other = host.clone().with_uri("test:///default");
-        assert_eq!((other.libvirt_uri(), other.libvirt_address()), ("test:///default", None));
-        assert_eq!(other.access(), host.access());
     }
 }
 
@@ -117,8 +114,8 @@ fn libssh_is_given_what_the_ssh_program_would_read_itself() {
         (
             with(default()),
             password,
-            "qemu+libssh://libvirt@hv1.example.org:2222/system?sshauth=privkey,agent,password&known_hosts_verify=normal\
-             &keyfile=/home/console/.ssh/hv&known_hosts=/home/console/.ssh/known_hosts",
+            "qemu+libssh2://libvirt@hv1.example.org:2222/system?sshauth=privkey,agent,password&known_hosts_verify=normal\
+             &keyfile=/etc/passwd&known_hosts=/home/console/.ssh/known_hosts",
         ),
         (
             with(SshOptions {
@@ -127,14 +124,14 @@ fn libssh_is_given_what_the_ssh_program_would_read_itself() {
                 ..default()
             }),
             login("root"),
-            "qemu+libssh://root@hv1.example.org:2222/system?sshauth=privkey,agent&known_hosts_verify=normal\
+            "qemu+libssh2://root@hv1.example.org:2222/system?sshauth=privkey,agent&known_hosts_verify=normal\
              &keyfile=/k&known_hosts=/h%26k",
         ),
         (
             with(SshOptions { accept_new: true, ..default() }),
             Login::default(),
-            "qemu+libssh://libvirt@hv1.example.org:2222/system?sshauth=privkey,agent&known_hosts_verify=auto\
-             &keyfile=/home/console/.ssh/hv&known_hosts=/home/console/.ssh/known_hosts",
+            "qemu+libssh2://libvirt@hv1.example.org:2222/system?sshauth=privkey,agent&known_hosts_verify=auto\
+             &keyfile=/etc/passwd&known_hosts=/home/console/.ssh/known_hosts",
         ),
     ] {
         let host = host(&connection, login).unwrap();
@@ -151,4 +148,47 @@ fn a_jump_host_and_files_of_ones_own_do_not_go_together() {
         error.to_string().starts_with("host x: ssh_config puts it behind a jump host"),
         "{error}"
     );
+}
+
+#[test]
+fn a_uri_of_ones_own_is_completed_for_ssh_and_left_alone_otherwise() {
+    let options = SshOptions {
+        key: Some("/k e".into()),
+        known_hosts: Some("/h".into()),
+        accept_new: true,
+        ..SshOptions::default()
+    };
+    let ssh = Connection::Ssh(at("behind", 0), options);
+    let tls = Connection::Tls(at("hv1", 0));
+    for (connection, uri, expected, address) in [
+        (
+            &ssh,
+            "qemu+ssh://behind/session",
+            "qemu+ssh://root@behind/session?keyfile=/k%20e&no_tty=1",
+            None,
+        ),
+        (
+            &ssh,
+            "qemu+ssh://admin@behind/system?keyfile=/x",
+            "qemu+ssh://admin@behind/system?keyfile=/x&no_tty=1",
+            None,
+        ),
+        (
+            &ssh,
+            "qemu+libssh://behind:2222/system?sshauth=agent",
+            "qemu+libssh://root@behind:2222/system?sshauth=agent&keyfile=/k%20e&known_hosts=/h&known_hosts_verify=auto",
+            Some(("behind", 2222)),
+        ),
+        (&ssh, "test:///default", "test:///default", None),
+        (
+            &tls,
+            "qemu+tls://hv1/system?pkipath=/p",
+            "qemu+tls://hv1/system?pkipath=/p",
+            Some(("hv1", 16514)),
+        ),
+    ] {
+        let host = Host::new(HostId::new(1), "x", connection, login("root"), &config(), Some(uri))
+            .unwrap();
+        assert_eq!((host.libvirt_uri(), host.libvirt_address()), (expected, address));
+    }
 }

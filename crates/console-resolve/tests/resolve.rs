@@ -21,14 +21,9 @@ fn write(node: &Path, devices: &str) {
 }
 
 fn resolver(node: &Path) -> Resolver {
-    let host = Host::new(
-        HostId::new(1),
-        "hv1",
-        &Connection::Socket,
-        Login::default(),
-        &SshConfig::default(),
-    );
-    let host = host.unwrap().with_uri(format!("test://{}", node.display()));
+    let uri = format!("test://{}", node.display());
+    let (id, login, ssh) = (HostId::new(1), Login::default(), SshConfig::default());
+    let host = Host::new(id, "hv1", &Connection::Socket, login, &ssh, Some(&uri)).unwrap();
     Resolver::new(Inventory::new([host]), Libvirt::new(LibvirtSettings::default()))
 }
 

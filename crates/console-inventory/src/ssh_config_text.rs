@@ -1,0 +1,107 @@
+//! A client configuration reduced to what is understood of it, its included files in their places.
+//!
+//! The parser refuses values of options that matter to nobody here, knows no `Match`, and would take a `Match` block's options for those
+//! of the `Host` above.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// The largest configuration that is read, in bytes, its included files counted.
+pub const MAX_SSH_CONFIG_SIZE: usize = 1024 * 1024;
+
+/// The text of the file at `path`; relative includes are those of `~/.ssh`, or of `/etc/ssh` for a file there.
+pub(crate) fn read(path: &Path, home: &Path) -> io::Result<String> {
+    let system = Path::new("/etc/ssh");
+    let folder = if path.starts_with(system) { system.to_owned() } else { home.join(".ssh") };
+    let mut reduced = Reduced { home, folder, text: String::new(), left: MAX_SSH_CONFIG_SIZE };
+    reduced.add(path, 0)?;
+    Ok(reduced.text)
+}
+
+struct Reduced<'a> {
+    home: &'a Path,
+    folder: PathBuf,
+    text: String,
+    left: usize,
+}
+
+impl Reduced<'_> {
+    fn add(&mut self, path: &Path, depth: usize) -> io::Result<()> {
+        if depth > MAX_DEPTH {
+            return Err(io::Error::other("it includes itself, or too many levels of files"));
+        }
+        let mut text = String::new();
+        let limit = u64::try_from(self.left).unwrap_or(u64::MAX).saturating_add(1);
+        File::open(path)?.take(limit).read_to_string(&mut text)?;
+        self.left = self.left.checked_sub(text.len()).ok_or_else(|| {
+            io::Error::other(format!("it is larger than {MAX_SSH_CONFIG_SIZE} bytes"))
+        })?;
+        let mut block = "Host *".to_owned();
+        for line in text.lines() {
+            let words = line.split(|c: char| c.is_whitespace() || c == '=');
+            let mut words =
+                words.map(|word| word.trim_matches('"')).filter(|word| !word.is_empty());
+            let keyword = words.next().unwrap_or_default().to_ascii_lowercase();
+            let arguments: Vec<&str> = words.take_while(|word| !word.starts_with('#')).collect();
+            match keyword.as_str() {
+                "include" => {
+                    for pattern in arguments {
+                        self.include(pattern, depth)?;
+                    }
+                    self.line(&block);
+                }
+                "match" => {
+                    block = format!("Host {}", matching(&arguments));
+                    self.line(&block);
+                }
+                "host" => {
+                    block = format!("Host {}", arguments.join(" "));
+                    self.line(&block);
+                }
+                "port" if arguments.iter().any(|port| port.parse::<u16>().is_err()) => {}
+                "port" => self.line(&format!("Port {}", arguments.join(" "))),
+                "hostname" | "user" | "identityfile" | "userknownhostsfile" | "proxyjump"
+                | "proxycommand" => self.line(line),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Files that a pattern does not find are no error (ssh_config(5), Include).
+    fn include(&mut self, pattern: &str, depth: usize) -> io::Result<()> {
+        let pattern = match pattern.strip_prefix("~/") {
+            Some(inside) => self.home.join(inside),
+            None => self.folder.join(pattern),
+        };
+        let files = glob::glob(&pattern.to_string_lossy()).map_err(io::Error::other)?;
+        for file in files.filter_map(Result::ok).filter(|file| file.is_file()) {
+            self.add(&file, depth + 1)?;
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+}
+
+/// The `Host` patterns for a `Match`: of its criteria, `all` and `originalhost` alone are understood, and a block with others counts for no
+/// host.
+fn matching(criteria: &[&str]) -> String {
+    match criteria {
+        [all] if all.eq_ignore_ascii_case("all") => "*".to_owned(),
+        [host, patterns] if host.eq_ignore_ascii_case("originalhost") => {
+            patterns.trim_matches('"').replace(',', " ")
+        }
+        _ => NO_HOST.to_owned(),
+    }
+}
+
+/// As deep as ssh goes (readconf.c, READCONF_MAX_DEPTH).
+const MAX_DEPTH: usize = 16;
+
+/// No host is called so.
+const NO_HOST: &str = "match.invalid";
