@@ -34,7 +34,7 @@ pub(crate) struct SshHost {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SshConfigError {
-    /// The file, or one that it includes, cannot be read, or they are larger than [`MAX_SSH_CONFIG_SIZE`].
+    /// The file, or one that it includes, cannot be read, or they are larger than [`MAX_SSH_CONFIG_SIZE`](crate::MAX_SSH_CONFIG_SIZE).
     #[error("{}: cannot be read", path.display())]
     Read {
         /// The file.

@@ -16,6 +16,11 @@ const STEADY_MS = 10_000;
 /** Longest text shown from the server or the guest, in characters. A close reason is at most 123 bytes. */
 const FOREIGN_TEXT = 200;
 
+/** spice-html5 spoils one ticket in 256 (it drops a leading zero), on each channel; so a refusal counts only when it comes again. */
+const SECOND_CHANCES = 2;
+/** Remembers over a reload that the viewer's files did not load. */
+const RELOADED = "console-reloaded";
+
 const byId = (id) => document.getElementById(id);
 const page = document.body.dataset;
 const guestName = byId("guest-name").textContent;
@@ -26,6 +31,7 @@ let session = null;
 let credentials = null;
 let fit = true;
 let tries = 0;
+let chances = SECOND_CHANCES;
 let connectedAt = 0;
 let countdown = 0;
 
@@ -79,8 +85,15 @@ async function connect() {
   show("connecting", "Connecting");
   try {
     client ??= await import(CLIENTS[page.kind]);
+    sessionStorage.removeItem(RELOADED);
   } catch (error) {
     console.error(error);
+    // Browsers remember a module that failed to load, so only a new page can load it; once by itself.
+    if (!sessionStorage.getItem(RELOADED)) {
+      sessionStorage.setItem(RELOADED, "1");
+      location.reload();
+      return;
+    }
     onEnd({ cause: "files", reason: "" });
     return;
   }
@@ -98,6 +111,7 @@ async function connect() {
 }
 
 function onConnected() {
+  chances = SECOND_CHANCES;
   connectedAt = performance.now();
   show("connected", "Connected");
 }
@@ -105,6 +119,11 @@ function onConnected() {
 function onEnd(end) {
   if (end.code !== undefined) page.closeCode = end.code;
   if (end.connected && performance.now() - connectedAt > STEADY_MS) tries = 0;
+  if ((end.cause === "password" || end.cause === "channel") && chances > 0) {
+    chances -= 1;
+    connect();
+    return;
+  }
   const given = credentials !== null;
   const wrongPassword = given && (end.cause === "refused" || end.cause === "password");
   // A password that has not opened the screen is not tried a second time.
@@ -162,6 +181,7 @@ function askPassword(types, text = { advice: "This guest's console is protected 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   credentials = { username: byId("username").value, password: byId("password").value, target: "" };
+  chances = SECOND_CHANCES;
   byId("password").value = "";
   // After a wrong password the guest has hung up, and the next try needs a connection of its own.
   if (session.ended) {

@@ -19,6 +19,7 @@ const ENDINGS = {
   4503: ["Hypervisor not answering", "The guest could not be looked up. Reconnect in a moment; if it stays like this, tell your administrator."],
   4504: ["Guest's console timed out", "The guest's console did not answer in time. Its host may be busy, or a firewall may be in the way."],
   refused: ["Connection refused", "The guest's console server refused this connection."],
+  channel: ["Connection refused", "The guest's console server refused a part of this connection."],
   link: ["Connection refused", "The guest's console server refused this connection."],
   password: ["Password needed", "This guest's console is protected by a password."],
   mismatch: ["Unexpected answer", "This page and the guest's console server could not agree. The guest may ask for a kind of sign-in or encryption that browsers cannot do."],

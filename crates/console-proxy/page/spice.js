@@ -24,6 +24,7 @@ export function connect({ screen, fit, credentials, openSocket, onConnected, onP
   let alive = true;
   let scaled = fit;
   let main = null;
+  let connected = false;
 
   const canvas = () => holder.querySelector("canvas");
 
@@ -32,7 +33,10 @@ export function connect({ screen, fit, credentials, openSocket, onConnected, onP
     const socket = new BrowserSocket(url, protocols);
     socket.addEventListener("close", ({ code, reason }) => {
       const needed = [main.display, main.inputs].some((channel) => channel?.ws === socket);
-      if (alive && needed) onClosed(code, reason);
+      if (!alive || !needed) return;
+      // Before the console was ready: the guest took the ticket on one channel and not on another.
+      if (!connected && code < 4000) onFailure("channel", "");
+      else onClosed(code, reason);
     });
     return socket;
   }
@@ -57,6 +61,7 @@ export function connect({ screen, fit, credentials, openSocket, onConnected, onP
   const ready = setInterval(() => {
     if (!canvas() || main.inputs?.state !== "ready") return;
     clearInterval(ready);
+    connected = true;
     onConnected();
   }, READY_MS);
   const sizes = new ResizeObserver(place);
