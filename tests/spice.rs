@@ -51,6 +51,30 @@ async fn a_spice_password_is_asked_for_until_it_is_right() -> Result<()> {
     types_and_sees_the_echo(&browser, &guest, "open").await
 }
 
+/// spice-html5 spoils one ticket in 256. Here it spoils the first one of the main channel, and then one of a channel that follows.
+#[tokio::test]
+async fn a_spoiled_ticket_is_not_the_persons_trouble() -> Result<()> {
+    let bed = Bed::start()?;
+    let guest = bed.guest("unlucky").console(Console::spice()).start()?;
+    let (package, spoiled) = (harness::packages::spice_html5()?, bed.dir().join("spice-html5"));
+    let copied = std::process::Command::new("cp").arg("-r").args([&package, &spoiled]).status()?;
+    assert!(copied.success());
+    let ticket = std::fs::read_to_string(spoiled.join("ticket.js"))?;
+    let spoiling = ticket.replace(
+        "    return ret;\n}\n\nexport",
+        "    globalThis.tickets = (globalThis.tickets ?? 0) + 1;\n    \
+         if ([1, 3].includes(globalThis.tickets)) ret[0] ^= 255;\n    return ret;\n}\n\nexport",
+    );
+    assert_ne!(spoiling, ticket, "ticket.js is another than it was");
+    std::fs::write(spoiled.join("ticket.js"), spoiling)?;
+    let proxy = bed.proxy().spice_root(&spoiled).start()?;
+    let browser = Browser::start(bed.dir()).await?;
+    browser.open(&proxy.page_url(guest.uuid())).await?;
+    types_and_sees_the_echo(&browser, &guest, "ok").await?;
+    assert!(browser.run("return globalThis.tickets").await?.as_u64() > Some(5));
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_console_that_is_refused_shows_the_proxys_words() -> Result<()> {
     let bed = Bed::start()?;

@@ -244,7 +244,8 @@ impl Leashed {
         if let Some(status) = self.try_wait()? {
             return Ok(status);
         }
-        process::signal(self.pid, Signal::TERM)?;
+        // It may have ended by now, its shell not yet.
+        let _ = process::signal(self.pid, Signal::TERM);
         let ended = wait::until("the end of a process after SIGTERM", bound, || self.try_wait());
         if ended.is_err() {
             let _ = process::signal(self.pid, Signal::KILL);

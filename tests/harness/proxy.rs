@@ -32,6 +32,7 @@ pub struct ProxyBuilder {
     dir: PathBuf,
     settings: String,
     hosts: String,
+    spice_root: Option<PathBuf>,
     address: String,
     port: u16,
     args: Vec<String>,
@@ -45,6 +46,7 @@ impl ProxyBuilder {
             dir: dir.to_path_buf(),
             settings: String::new(),
             hosts: String::new(),
+            spice_root: None,
             address: "127.0.0.1".into(),
             port: 0,
             args: Vec::new(),
@@ -76,6 +78,13 @@ impl ProxyBuilder {
     pub fn setting(mut self, line: &str) -> Self {
         self.settings.push_str(line);
         self.settings.push('\n');
+        self
+    }
+
+    /// Serves another spice-html5 than the package's.
+    #[must_use]
+    pub fn spice_root(mut self, folder: &Path) -> Self {
+        self.spice_root = Some(folder.to_owned());
         self
     }
 
@@ -113,7 +122,11 @@ impl ProxyBuilder {
         let config = self.dir.join(format!("{name}.toml"));
         let web_root = packages::novnc()?;
         let web_root = quoted(&web_root.to_string_lossy());
-        let spice_root = quoted(&packages::spice_html5()?.to_string_lossy());
+        let spice_root = match self.spice_root {
+            Some(folder) => folder,
+            None => packages::spice_html5()?,
+        };
+        let spice_root = quoted(&spice_root.to_string_lossy());
         let roots = format!("web_root = {web_root}\nspice_root = {spice_root}\n");
         let text = format!("{roots}{}{}", self.settings, self.hosts);
         fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
