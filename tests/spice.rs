@@ -76,6 +76,28 @@ async fn a_spoiled_ticket_is_not_the_persons_trouble() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_viewer_that_does_not_load_is_tried_once_more_and_told() -> Result<()> {
+    let bed = Bed::start()?;
+    let guest = bed.guest("unseen").console(Console::spice()).start()?;
+    let (package, broken) = (harness::packages::spice_html5()?, bed.dir().join("spice-html5"));
+    let copied = std::process::Command::new("cp").arg("-r").args([&package, &broken]).status()?;
+    assert!(copied.success());
+    std::fs::remove_file(broken.join("wire.js"))?;
+    let proxy = bed.proxy().spice_root(&broken).start()?;
+    let browser = Browser::start(bed.dir()).await?;
+    browser.open(&proxy.page_url(guest.uuid())).await?;
+    browser.wait_for_state("failed", PATIENCE).await?;
+    let shown = browser.run("return document.querySelector('#headline').textContent").await?;
+    assert_eq!(shown, "Viewer did not load");
+    let reloads = "return performance.getEntriesByType('navigation')[0].type";
+    assert_eq!(browser.run(reloads).await?, "reload");
+    // The person's own reload finds what is there again.
+    std::fs::copy(package.join("wire.js"), broken.join("wire.js"))?;
+    browser.run("document.querySelector('#reconnect-now').click()").await?;
+    types_and_sees_the_echo(&browser, &guest, "ok").await
+}
+
+#[tokio::test]
 async fn a_console_that_is_refused_shows_the_proxys_words() -> Result<()> {
     let bed = Bed::start()?;
     let guest = bed.guest("goes off").console(Console::spice()).start()?;

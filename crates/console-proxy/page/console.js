@@ -78,6 +78,17 @@ function address() {
   return `${location.protocol === "https:" ? "wss" : "ws"}://${host}${location.pathname}?${query}`;
 }
 
+/** Whether this page has not been loaded anew by itself yet; where the browser keeps nothing, it had better not be. */
+function isFirstReload() {
+  try {
+    const first = !sessionStorage.getItem(RELOADED);
+    sessionStorage.setItem(RELOADED, "1");
+    return first;
+  } catch {
+    return false;
+  }
+}
+
 async function connect() {
   clearRetry();
   session?.abandon();
@@ -85,12 +96,10 @@ async function connect() {
   show("connecting", "Connecting");
   try {
     client ??= await import(CLIENTS[page.kind]);
-    sessionStorage.removeItem(RELOADED);
   } catch (error) {
     console.error(error);
     // Browsers remember a module that failed to load, so only a new page can load it; once by itself.
-    if (!sessionStorage.getItem(RELOADED)) {
-      sessionStorage.setItem(RELOADED, "1");
+    if (isFirstReload()) {
       location.reload();
       return;
     }
