@@ -12,6 +12,7 @@ mod remote_faults;
 mod screen;
 mod sessions;
 mod spice;
+mod tunnels;
 
 use std::time::Duration;
 

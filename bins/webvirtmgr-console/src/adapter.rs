@@ -1,34 +1,36 @@
 //! Where the server's question meets console-resolve's answer, and the settings' hosts the inventory's.
 
-use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use console_config::{HostSettings, Settings, SshHostKeys, SshTunnel};
 use console_inventory::{
-    Address, Connection, Host, Inventory, Login, SshConfig, SshOptions, Tunnel,
+    Address, Connection, Host, Inventory, Login, SshAccess, SshConfig, SshOptions, SshUser, Tunnel,
 };
 use console_libvirt::{Libvirt, LibvirtSettings};
-use console_proxy::{ConsoleKind, ConsoleToken, Fault, Refusal, Resolve, Target};
+use console_proxy::{
+    ConsoleKind, ConsoleToken, Fault, HostKeys, Refusal, Resolve, SshHost, SshProxy, Target,
+};
 use console_resolve::{ResolveError, ResolveFault, Resolver};
 
 /// [`Resolver`] as the proxy asks for it.
 #[derive(Debug)]
 pub(crate) struct Adapter(Resolver);
 
-/// The resolver that the settings describe; `home` is where the service user's own SSH files are.
-pub(crate) fn resolver(settings: &Settings, home: &Path) -> Result<Adapter> {
+/// The resolver that the settings describe; `user` is the service's.
+pub(crate) fn resolver(settings: &Settings, user: &SshUser) -> Result<Adapter> {
     let libvirt =
         LibvirtSettings { timeout: settings.server.lookup_timeout, ..LibvirtSettings::default() };
     let hosts: Vec<Host> =
-        settings.hosts.iter().map(|host| inventory_host(host, home)).collect::<Result<_>>()?;
+        settings.hosts.iter().map(|host| inventory_host(host, user)).collect::<Result<_>>()?;
     Ok(Adapter(Resolver::new(Inventory::new(hosts), Libvirt::new(libvirt))))
 }
 
-fn inventory_host(settings: &HostSettings, home: &Path) -> Result<Host> {
+fn inventory_host(settings: &HostSettings, user: &SshUser) -> Result<Host> {
     let ssh = &settings.ssh;
     let config = match (&settings.connection, &ssh.config) {
-        (console_config::Connection::Ssh(_), Some(file)) => SshConfig::of_file(file, home),
-        (console_config::Connection::Ssh(_), None) => SshConfig::of_user(home),
+        (console_config::Connection::Ssh(_), Some(file)) => SshConfig::of_file(file, user),
+        (console_config::Connection::Ssh(_), None) => SshConfig::of_user(user),
         _ => Ok(SshConfig::default()),
     };
     let config = config.with_context(|| format!("host {}", settings.name))?;
@@ -59,6 +61,27 @@ fn inventory_host(settings: &HostSettings, home: &Path) -> Result<Host> {
     Ok(Host::new(settings.id, &settings.name, &connection, login, &config, uri)?)
 }
 
+fn ssh_host(access: &SshAccess) -> SshHost {
+    let mut host = SshHost::new(&access.hostname, &access.user);
+    host.name.clone_from(&access.name);
+    host.port = access.port;
+    host.keys.clone_from(&access.keys);
+    host.usual_keys.clone_from(&access.usual_keys);
+    host.agent.clone_from(&access.agent);
+    host.identities_only = access.identities_only;
+    host.password.clone_from(&access.password);
+    host.known_hosts.clone_from(&access.known_hosts);
+    host.host_key_alias.clone_from(&access.host_key_alias);
+    host.connect_timeout = access.connect_timeout;
+    host.host_keys = if access.accept_new { HostKeys::AcceptNew } else { HostKeys::Strict };
+    host.proxy = match &access.proxy {
+        console_inventory::SshProxy::None => SshProxy::None,
+        console_inventory::SshProxy::Command => SshProxy::Command,
+        console_inventory::SshProxy::Jump(jump) => SshProxy::Jump(Arc::new(ssh_host(jump))),
+    };
+    host
+}
+
 impl Resolve for Adapter {
     async fn resolve(
         &self,
@@ -66,7 +89,8 @@ impl Resolve for Adapter {
         wanted: Option<ConsoleKind>,
     ) -> Result<Target, Refusal> {
         let console = self.0.resolve(token, wanted).await.map_err(refusal)?;
-        Ok(Target { guest_name: console.domain, kind: console.kind, route: console.route })
+        let route = console.route.map_via(|access| Arc::new(ssh_host(&access)));
+        Ok(Target { guest_name: console.domain, kind: console.kind, route })
     }
 
     fn forget(&self, token: ConsoleToken) {

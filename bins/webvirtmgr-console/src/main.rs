@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{ArgAction, Parser};
 use console_config::{DEFAULT_CONFIG_FILE, Flags, Settings, Sources};
+use console_inventory::SshUser;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
@@ -69,8 +70,11 @@ fn settings(arguments: Arguments) -> Result<Settings> {
 fn resolver(settings: &Settings) -> Result<adapter::Adapter> {
     // As ssh does it: HOME may still be that of who started us.
     let user = nix::unistd::User::from_uid(nix::unistd::Uid::effective()).ok().flatten();
-    let home = user.map(|user| user.dir).or_else(|| std::env::var_os("HOME").map(PathBuf::from));
-    adapter::resolver(settings, &home.unwrap_or_else(|| "/nonexistent".into()))
+    let (name, home) = user.map(|user| (user.name, user.dir)).unzip();
+    let home = home.or_else(|| std::env::var_os("HOME").map(PathBuf::from));
+    let agent = std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
+    let home = home.unwrap_or_else(|| "/nonexistent".into());
+    adapter::resolver(settings, &SshUser { name: name.unwrap_or_default(), home, agent })
 }
 
 /// A value that is not UTF-8 is kept with marks in it, to be refused where it is ours.

@@ -1,7 +1,9 @@
-//! The open byte stream, and the one function that opens it.
+//! The open byte stream, and what opens it.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
 
+use crate::ssh::{Pool, SshHost, SshLimits, SshStream, Target};
 use crate::{OpenError, tcp, unix};
 
 /// An open console: bytes from and to a VNC or SPICE server. Shutting it down closes the write side only.
@@ -20,35 +23,86 @@ pub enum Backend {
     Tcp(TcpStream),
     /// A UNIX stream socket.
     Unix(UnixStream),
+    /// A channel of an SSH connection.
+    Ssh(SshStream),
 }
 
-/// Opens `route` within `limit`, which covers name resolution and every address that is tried.
-///
-/// # Errors
-///
-/// [`OpenError`] names the route and what the system said.
-///
-/// # Cancel safety
-///
-/// Dropping the future abandons the attempt and leaves nothing open.
-pub async fn open(route: &Route, limit: Duration) -> Result<Backend, OpenError> {
-    let deadline = Instant::now() + limit;
-    let attempt = async {
+/// Opens consoles, and keeps the SSH connections that carry them. Cheap to share behind an `Arc`.
+pub struct Opener {
+    connect_timeout: Duration,
+    ssh: Arc<Pool>,
+}
+
+impl Opener {
+    /// An opener. `connect_timeout` covers name resolution and every address that is tried, for consoles that are reached directly; those
+    /// through SSH have `ssh`'s bounds.
+    pub fn new(connect_timeout: Duration, ssh: SshLimits) -> Self {
+        Self { connect_timeout, ssh: Pool::new(ssh) }
+    }
+
+    /// Opens `route`.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] names the route and what the system or the SSH server said.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the attempt and leaves no console open. An SSH connection that it was waiting for is opened all the
+    /// same, for those who come next.
+    pub async fn open(&self, route: &Route<Arc<SshHost>>) -> Result<Backend, OpenError> {
+        let limit = self.connect_timeout;
+        let deadline = Instant::now() + limit;
         match route {
-            Route::Tcp { host, port, prefer } => tcp::connect(host, *port, *prefer, deadline)
-                .await
-                .map(Backend::Tcp)
-                .map_err(|source| OpenError::new(route, source, limit)),
-            Route::Unix { path } => unix::connect(path)
-                .await
-                .map(Backend::Unix)
-                .map_err(|failure| OpenError::unix(route, failure, limit)),
-            _ => Err(OpenError::Unsupported { route: route.to_string() }),
+            Route::Tcp { host, port, prefer } => {
+                let attempt = tcp::connect(host, *port, *prefer, deadline);
+                match timeout_at(deadline, attempt).await {
+                    Ok(opened) => opened
+                        .map(Backend::Tcp)
+                        .map_err(|failure| OpenError::new(route, failure.into(), limit)),
+                    Err(_) => Err(OpenError::TimedOut { route: route.to_string(), limit }),
+                }
+            }
+            Route::Unix { path } => match timeout_at(deadline, unix::connect(path)).await {
+                Ok(opened) => opened
+                    .map(Backend::Unix)
+                    .map_err(|failure| OpenError::unix(route, failure, limit)),
+                Err(_) => Err(OpenError::TimedOut { route: route.to_string(), limit }),
+            },
+            Route::SshTcp { via, host, port } => {
+                let target = Target::Tcp { host: host.clone(), port: port.get() };
+                self.through(via, target, route).await
+            }
+            Route::SshUnix { via, path } => {
+                self.through(via, Target::Unix { path: path.clone() }, route).await
+            }
+            _ => Err(OpenError::Failed {
+                route: route.to_string(),
+                source: io::ErrorKind::Unsupported.into(),
+            }),
         }
-    };
-    match timeout_at(deadline, attempt).await {
-        Ok(opened) => opened,
-        Err(_) => Err(OpenError::TimedOut { route: route.to_string(), limit }),
+    }
+
+    /// Ends all SSH connections in order, with the consoles in them, and waits for that, a second or two at most.
+    pub async fn close(&self) {
+        self.ssh.close().await;
+    }
+
+    async fn through(
+        &self,
+        via: &Arc<SshHost>,
+        target: Target,
+        route: &Route<Arc<SshHost>>,
+    ) -> Result<Backend, OpenError> {
+        let opened = self.ssh.clone().open(via.clone(), target).await;
+        let failed = |source| OpenError::Ssh { route: route.to_string(), source };
+        opened.map(Backend::Ssh).map_err(failed)
+    }
+}
+
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opener").finish_non_exhaustive()
     }
 }
 
@@ -61,6 +115,7 @@ impl AsyncRead for Backend {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Ssh(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -74,6 +129,7 @@ impl AsyncWrite for Backend {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Ssh(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
@@ -81,6 +137,7 @@ impl AsyncWrite for Backend {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Ssh(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -88,6 +145,7 @@ impl AsyncWrite for Backend {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Ssh(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -1,11 +1,14 @@
 //! Why a console could not be opened.
 
+use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use console_route::Route;
 
 use crate::denied::Denied;
+use crate::ssh::SshError;
 use crate::unix::Failure;
 
 /// Why a console could not be opened. The route stands in each text: it is for the log, not for the browser.
@@ -29,11 +32,14 @@ pub enum OpenError {
         /// The time-out.
         limit: Duration,
     },
-    /// This version cannot open such a route.
-    #[error("{route} needs an SSH tunnel, which this version does not open")]
-    Unsupported {
+    /// The SSH server that should carry it does not.
+    #[error("{route}")]
+    Ssh {
         /// The route as it prints.
         route: String,
+        /// Which step failed.
+        #[source]
+        source: Arc<SshError>,
     },
     /// The socket, or a folder on the way to it, is not for us.
     #[error("{route}: permission denied: {denied}")]
@@ -63,7 +69,11 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    pub(crate) fn new(route: &Route, source: io::Error, limit: Duration) -> Self {
+    pub(crate) fn new<Via: fmt::Display>(
+        route: &Route<Via>,
+        source: io::Error,
+        limit: Duration,
+    ) -> Self {
         let route = route.to_string();
         match source.kind() {
             io::ErrorKind::ConnectionRefused => Self::Refused { route, source },
@@ -72,7 +82,11 @@ impl OpenError {
         }
     }
 
-    pub(crate) fn unix(route: &Route, failure: Failure, limit: Duration) -> Self {
+    pub(crate) fn unix<Via: fmt::Display>(
+        route: &Route<Via>,
+        failure: Failure,
+        limit: Duration,
+    ) -> Self {
         match failure {
             Failure::NotASocket(found) => Self::NotASocket { route: route.to_string(), found },
             Failure::Denied(denied) => Self::Denied { route: route.to_string(), denied },

@@ -16,8 +16,9 @@ pub(crate) async fn connect(
     port: NonZeroU16,
     prefer: Option<IpAddr>,
     deadline: Instant,
-) -> io::Result<TcpStream> {
-    let addresses = worth_trying(lookup_host((host, port.get())).await?.collect(), prefer);
+) -> Result<TcpStream, Failure> {
+    let found = lookup_host((host, port.get())).await.map_err(Failure::Resolve)?;
+    let addresses = worth_trying(found.collect(), prefer);
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for (index, address) in addresses.iter().enumerate() {
         let left = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
@@ -26,15 +27,36 @@ pub(crate) async fn connect(
         match timeout_at(share, TcpStream::connect(address)).await {
             // Connecting to a free port of this machine's own ephemeral range can meet itself (RFC 9293 section 3.5,
             // simultaneous open): that is nobody's console.
-            Ok(Ok(stream)) if stream.local_addr()? == stream.peer_addr()? => {
+            Ok(Ok(stream)) if is_itself(&stream) => {
                 failure = io::ErrorKind::ConnectionRefused.into();
             }
-            Ok(Ok(stream)) => return prepare(stream),
+            Ok(Ok(stream)) => return prepare(stream).map_err(Failure::Connect),
             Ok(Err(error)) => failure = error,
             Err(_) => failure = io::ErrorKind::TimedOut.into(),
         }
     }
-    Err(failure)
+    Err(Failure::Connect(failure))
+}
+
+/// Which step failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The name has no address, or nobody can say.
+    Resolve(io::Error),
+    /// None of its addresses answers; the last one's error.
+    Connect(io::Error),
+}
+
+impl From<Failure> for io::Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Resolve(error) | Failure::Connect(error) => error,
+        }
+    }
+}
+
+fn is_itself(stream: &TcpStream) -> bool {
+    matches!((stream.local_addr(), stream.peer_addr()), (Ok(local), Ok(peer)) if local == peer)
 }
 
 fn worth_trying(addresses: Vec<SocketAddr>, prefer: Option<IpAddr>) -> Vec<SocketAddr> {

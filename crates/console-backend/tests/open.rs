@@ -4,14 +4,21 @@
 
 use std::error::Error as _;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 use std::time::Duration;
 
-use console_backend::{OpenError, open};
-use console_route::Route;
+use console_backend::{Backend, OpenError, Opener, SshHost, SshLimits};
+use console_route::Route as AnyRoute;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 
 const LIMIT: Duration = Duration::from_secs(10);
+
+type Route = AnyRoute<Arc<SshHost>>;
+
+async fn open(route: &Route, limit: Duration) -> Result<Backend, OpenError> {
+    Opener::new(limit, SshLimits::default()).open(route).await
+}
 
 fn tcp(host: &str, port: u16) -> Route {
     Route::Tcp { host: host.into(), port: NonZeroU16::new(port).unwrap(), prefer: None }

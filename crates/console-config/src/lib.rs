@@ -50,6 +50,7 @@ mod server;
 mod settings;
 mod sources;
 mod ssh;
+mod ssh_limits;
 
 pub use endpoint::Endpoint;
 pub use error::{ConfigError, Problem};
@@ -65,6 +66,12 @@ pub use server::{
 pub use settings::Settings;
 pub use sources::{DEFAULT_CONFIG_FILE, Flags, MAX_FILE_SIZE, Sources};
 pub use ssh::{SshHostKeys, SshSettings, SshTunnel};
+pub use ssh_limits::{
+    DEFAULT_SSH_AUTH_TIMEOUT, DEFAULT_SSH_CHANNEL_BUFFER, DEFAULT_SSH_CHANNEL_TIMEOUT,
+    DEFAULT_SSH_CHANNELS_PER_CONNECTION, DEFAULT_SSH_CONNECT_TIMEOUT,
+    DEFAULT_SSH_CONNECTIONS_PER_HOST, DEFAULT_SSH_HANDSHAKE_TIMEOUT, DEFAULT_SSH_IDLE_TIMEOUT,
+    DEFAULT_SSH_KEEPALIVE_COUNT, DEFAULT_SSH_KEEPALIVE_INTERVAL, SshLimits,
+};
 
 pub(crate) const KIB: usize = 1024;
 pub(crate) const MIB: usize = 1024 * KIB;

@@ -8,6 +8,7 @@ use crate::host_name::host;
 use crate::public_host::PublicHost;
 use crate::reader::{Reader, seconds, text, whole};
 use crate::ssh::absolute;
+use crate::ssh_limits::SshLimits;
 use crate::{KIB, MIB};
 
 /// Default of [`ServerSettings::host`]: every IPv4 address, as the Python script listens.
@@ -90,6 +91,8 @@ pub struct ServerSettings {
     pub close_timeout: Duration,
     /// How long sessions may take to end when the server stops, 0.1 s to 1 h. Default [`DEFAULT_SHUTDOWN_TIMEOUT`].
     pub shutdown_timeout: Duration,
+    /// The keys `ssh_…`: the bounds of the connections to hosts' SSH servers.
+    pub ssh: SshLimits,
 }
 
 impl Default for ServerSettings {
@@ -111,6 +114,7 @@ impl Default for ServerSettings {
             client_timeout: DEFAULT_CLIENT_TIMEOUT,
             close_timeout: DEFAULT_CLOSE_TIMEOUT,
             shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
+            ssh: SshLimits::default(),
         }
     }
 }
@@ -136,6 +140,7 @@ impl ServerSettings {
             client_timeout,
             close_timeout,
             shutdown_timeout,
+            ssh,
         } = &mut settings;
         from.set("host", listen, &text(HOST, host));
         from.set("port", port, &whole(0..=u16::MAX));
@@ -165,6 +170,7 @@ impl ServerSettings {
         from.set("client_timeout", client_timeout, &seconds(TIMEOUT));
         from.set("close_timeout", close_timeout, &seconds(TIMEOUT));
         from.set("shutdown_timeout", shutdown_timeout, &seconds(TIMEOUT));
+        ssh.read(from);
         settings.compare(from);
         settings
     }
@@ -200,7 +206,7 @@ const HOST: &str = "an address or a name, without a port";
 const PUBLIC_HOST: &str = "a host name or address with or without a port, as in console.example.org, 192.0.2.1:6080 or [2001:db8::1]";
 
 /// Seconds that a wait may have as its bound: below, nothing would ever succeed, and above, it would be no bound.
-const TIMEOUT: RangeInclusive<f64> = 0.1..=3600.0;
+pub(crate) const TIMEOUT: RangeInclusive<f64> = 0.1..=3600.0;
 
 /// Proxies cut what is silent for 60 s; some room is left for a slow line.
 const PING_INTERVAL: RangeInclusive<f64> = 0.1..=50.0;

@@ -65,6 +65,14 @@ fn each_value_that_may_not_be_says_where_what_and_what_may() {
         ("close_timeout = nan", "close_timeout is NaN, allowed is 0.1 to 3600 seconds"),
         ("shutdown_timeout = 0.09", "shutdown_timeout is 0.09, allowed is 0.1 to 3600 seconds"),
         ("ping_interval = 60", "ping_interval is 60, allowed is 0.1 to 50 seconds"),
+        ("ssh_auth_timeout = 0", "ssh_auth_timeout is 0, allowed is 0.1 to 3600 seconds"),
+        ("ssh_keepalive_interval = 1", "ssh_keepalive_interval is 1, allowed is 2 to 3600 seconds"),
+        ("ssh_keepalive_count = 0", "ssh_keepalive_count is 0, allowed is 1 to 100"),
+        (
+            "ssh_channels_per_connection = 0",
+            "ssh_channels_per_connection is 0, allowed is 1 to 1000",
+        ),
+        ("ssh_channel_buffer = 65535", "ssh_channel_buffer is 65535, allowed is 65536 to 16777216"),
         // Wrong texts.
         ("host = ''", &format!("host is \"\", {HOST}")),
         ("host = 'a:6080'", &format!("host is a:6080, {HOST}")),
@@ -237,7 +245,7 @@ fn a_file_that_cannot_be_read_says_so() {
     assert!(matches!(error, ConfigError::Read { .. }), "{error:?}");
 }
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 27] = [
     "host",
     "port",
     "public_host",
@@ -254,5 +262,15 @@ const KEYS: [&str; 17] = [
     "client_timeout",
     "close_timeout",
     "shutdown_timeout",
+    "ssh_connect_timeout",
+    "ssh_handshake_timeout",
+    "ssh_auth_timeout",
+    "ssh_channel_timeout",
+    "ssh_idle_timeout",
+    "ssh_keepalive_interval",
+    "ssh_keepalive_count",
+    "ssh_channels_per_connection",
+    "ssh_connections_per_host",
+    "ssh_channel_buffer",
     "hosts",
 ];

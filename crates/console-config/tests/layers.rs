@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use console_config::{
     ConfigError, Connection, Endpoint, Flags, HostSettings, ServerSettings, Settings, Sources,
-    SshHostKeys, SshSettings, SshTunnel,
+    SshHostKeys, SshLimits, SshSettings, SshTunnel,
 };
 use console_token::HostId;
 
@@ -90,6 +90,16 @@ fn a_file_that_spells_the_defaults_out_changes_nothing() {
         client_timeout = 75
         close_timeout = 5
         shutdown_timeout = 10
+        ssh_connect_timeout = 10
+        ssh_handshake_timeout = 10
+        ssh_auth_timeout = 20
+        ssh_channel_timeout = 10
+        ssh_idle_timeout = 60
+        ssh_keepalive_interval = 15
+        ssh_keepalive_count = 3
+        ssh_channels_per_connection = 64
+        ssh_connections_per_host = 16
+        ssh_channel_buffer = 262_144
         "#,
         &[],
         Flags::default(),
@@ -117,6 +127,16 @@ fn every_key_reaches_its_own_field() {
         client_timeout = 5
         close_timeout = 6
         shutdown_timeout = 3600
+        ssh_connect_timeout = 21
+        ssh_handshake_timeout = 22
+        ssh_auth_timeout = 23
+        ssh_channel_timeout = 24
+        ssh_idle_timeout = 25
+        ssh_keepalive_interval = 26
+        ssh_keepalive_count = 27
+        ssh_channels_per_connection = 28
+        ssh_connections_per_host = 29
+        ssh_channel_buffer = 65_536
 
         [[hosts]]
         id = 7
@@ -162,6 +182,18 @@ fn every_key_reaches_its_own_field() {
         client_timeout: Duration::from_secs(5),
         close_timeout: Duration::from_secs(6),
         shutdown_timeout: Duration::from_secs(3600),
+        ssh: SshLimits {
+            connect_timeout: Duration::from_secs(21),
+            handshake_timeout: Duration::from_secs(22),
+            auth_timeout: Duration::from_secs(23),
+            channel_timeout: Duration::from_secs(24),
+            idle_timeout: Duration::from_secs(25),
+            keepalive_interval: Duration::from_secs(26),
+            keepalive_count: 27,
+            channels_per_connection: 28,
+            connections_per_host: 29,
+            channel_buffer: 65_536,
+        },
     };
     let hosts = vec![
         HostSettings {

@@ -2,13 +2,15 @@
 
 use std::num::NonZeroU16;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use console_route::{HostAccess, Tunnel};
 use console_token::HostId;
 use secrecy::SecretString;
 
 use crate::libvirt_uri;
-use crate::ssh_config::{SshConfig, SshHost};
+use crate::ssh_access::SshAccess;
+use crate::ssh_config::SshConfig;
 
 /// How libvirt on a hypervisor is reached: the four connection types of WebVirtMgr and WebVirtCloud.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +66,7 @@ pub struct Host {
     login: Login,
     libvirt_uri: String,
     libvirt_address: Option<(String, u16)>,
-    access: HostAccess,
+    access: HostAccess<Arc<SshAccess>>,
 }
 
 /// Why a host cannot be reached as its settings say.
@@ -77,6 +79,14 @@ pub enum HostError {
          ssh_host_keys: write them into the service user's ~/.ssh/config instead"
     )]
     Jump {
+        /// The host's name.
+        name: String,
+    },
+    /// Its jump hosts are of no use.
+    #[error(
+        "host {name}: its ProxyJump in ssh_config is malformed, leads in a circle, or over more than 8 hosts"
+    )]
+    JumpCircle {
         /// The host's name.
         name: String,
     },
@@ -121,9 +131,13 @@ impl Host {
                 } else {
                     libvirt_uri::ssh(at, login.name.as_deref(), options)
                 };
-                let port = at.port.or(found.port).map_or(SSH_PORT, NonZeroU16::get);
-                let address = (!found.proxied).then(|| (found.hostname.clone(), port));
-                (uri, address, through_ssh(at, options, &found))
+                let tunnel = if found.proxied { Tunnel::Always } else { options.tunnel };
+                let circle = || HostError::JumpCircle { name: name.clone() };
+                let proxied = found.proxied;
+                let via = SshAccess::new(at, &login, options, ssh, found).ok_or_else(circle)?;
+                let address = (!proxied).then(|| (via.hostname.clone(), via.port.get()));
+                let hostname = via.hostname.clone();
+                (uri, address, HostAccess::Ssh { via: Arc::new(via), hostname, tunnel })
             }
         };
         let (libvirt_uri, libvirt_address) = match (uri, connection) {
@@ -164,21 +178,16 @@ impl Host {
     }
 
     /// How this machine reaches it, for the decision where its consoles are.
-    pub const fn access(&self) -> &HostAccess {
+    pub const fn access(&self) -> &HostAccess<Arc<SshAccess>> {
         &self.access
     }
 }
 
-fn remote(at: &Address) -> HostAccess {
+fn remote(at: &Address) -> HostAccess<Arc<SshAccess>> {
     HostAccess::Remote { hostname: at.host.clone() }
-}
-
-fn through_ssh(at: &Address, options: &SshOptions, found: &SshHost) -> HostAccess {
-    let tunnel = if found.proxied { Tunnel::Always } else { options.tunnel };
-    HostAccess::Ssh { via: at.host.clone(), hostname: found.hostname.clone(), tunnel }
 }
 
 /// The ports of libvirtd (libvirtd.conf) and of SSH (RFC 4251 section 4).
 pub(crate) const TCP_PORT: u16 = 16509;
 pub(crate) const TLS_PORT: u16 = 16514;
-pub(crate) const SSH_PORT: u16 = 22;
+pub(crate) const SSH_PORT: NonZeroU16 = NonZeroU16::new(22).expect("22 is not zero");

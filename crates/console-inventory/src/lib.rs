@@ -1,6 +1,7 @@
 //! The hypervisors of a libvirt web panel, by the number in front of a console token's dash.
 //!
-//! What it is: [`Host`], a hypervisor's name, login, libvirt URI and access; [`SshConfig`], what ssh_config says of it; and [`Inventory`],
+//! What it is: [`Host`], a hypervisor's name, login, libvirt URI and access; [`SshAccess`], how its SSH server is
+//! logged in at, for which [`SshConfig`] reads ssh_config; and [`Inventory`],
 //! which finds a host by [`HostId`]. In this version the inventory is a fixed list; a panel's database is to come, which is why
 //! [`Inventory::host`] is async.
 //!
@@ -11,11 +12,12 @@
 //! # Example
 //!
 //! ```
-//! use console_inventory::{Address, Connection, Host, Inventory, Login, SshConfig};
+//! use console_inventory::{Address, Connection, Host, Inventory, Login, SshConfig, SshUser};
 //! use console_token::HostId;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let ssh = SshConfig::of_user("/home/console".as_ref())?;
+//! let user = SshUser { name: "console".into(), home: "/home/console".into(), agent: None };
+//! let ssh = SshConfig::of_user(&user)?;
 //! let hv2 = Connection::Tcp(Address { host: "hv2.example.org".into(), port: None });
 //! let inventory = Inventory::new([
 //!     Host::new(HostId::new(1), "local", &Connection::Socket, Login::default(), &ssh, None)?,
@@ -32,6 +34,7 @@
 mod host;
 mod inventory;
 mod libvirt_uri;
+mod ssh_access;
 mod ssh_config;
 mod ssh_config_text;
 
@@ -39,5 +42,6 @@ pub use console_route::Tunnel;
 pub use console_token::HostId;
 pub use host::{Address, Connection, Host, HostError, Login, SshOptions};
 pub use inventory::{Inventory, InventoryError};
-pub use ssh_config::{SshConfig, SshConfigError};
+pub use ssh_access::{SshAccess, SshProxy};
+pub use ssh_config::{SshConfig, SshConfigError, SshUser};
 pub use ssh_config_text::MAX_SSH_CONFIG_SIZE;

@@ -37,7 +37,7 @@ pub(crate) fn libssh2(
     let user = login.name.as_deref().or(found.user.as_deref());
     let authority = authority(user, &found.hostname, at.port.or(found.port));
     let mut uri = format!("qemu+libssh2://{authority}/system?");
-    let key = options.key.as_deref().or(found.identity.as_deref());
+    let key = options.key.as_deref().or_else(|| found.identity());
     // Asked for a key without one, libvirt gives up before it has tried anything else.
     let methods =
         [(key.is_some(), "privkey"), (true, "agent"), (login.password.is_some(), "password")];
@@ -46,8 +46,8 @@ pub(crate) fn libssh2(
     let verify = if options.accept_new { "auto" } else { "normal" };
     let _ = write!(uri, "sshauth={}&known_hosts_verify={verify}", methods.join(","));
     parameter(&mut uri, "keyfile", key);
-    let known_hosts = options.known_hosts.as_deref().unwrap_or(&found.known_hosts);
-    parameter(&mut uri, "known_hosts", Some(known_hosts));
+    let known_hosts = options.known_hosts.as_ref().or_else(|| found.known_hosts.first());
+    parameter(&mut uri, "known_hosts", known_hosts.map(PathBuf::as_path));
     uri
 }
 
@@ -104,7 +104,7 @@ pub(crate) fn address(uri: &str) -> Option<(String, u16)> {
         "tcp" => TCP_PORT,
         "tls" => TLS_PORT,
         "" if !host.is_empty() => TLS_PORT,
-        "libssh" | "libssh2" => SSH_PORT,
+        "libssh" | "libssh2" => SSH_PORT.get(),
         _ => return None,
     };
     let port = match port.strip_prefix(':') {

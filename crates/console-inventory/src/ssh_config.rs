@@ -3,31 +3,61 @@
 use std::io::{self, Cursor};
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ssh2_config::{HostParams, ParseRule, SshConfig as Parsed, SshParserError};
 
+use crate::host::SSH_PORT;
 use crate::ssh_config_text;
+
+/// The user whose `ssh` we stand in for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SshUser {
+    /// The login name, which is the remote one, too, where nobody says another.
+    pub name: String,
+    /// The home folder.
+    pub home: PathBuf,
+    /// The agent's socket, from `SSH_AUTH_SOCK`.
+    pub agent: Option<PathBuf>,
+}
 
 /// One or more client configurations; of an option's values the first counts, as for ssh(1).
 #[derive(Debug, Default)]
 pub struct SshConfig {
-    home: PathBuf,
+    user: SshUser,
     files: Vec<Parsed>,
 }
 
 /// What it says of one host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SshHost {
     /// `HostName`, or the name that was asked for.
     pub(crate) hostname: String,
     pub(crate) port: Option<NonZeroU16>,
     pub(crate) user: Option<String>,
-    /// The first `IdentityFile` that is there, or the first of the usual keys.
-    pub(crate) identity: Option<PathBuf>,
-    /// The first `UserKnownHostsFile`; without one `~/.ssh/known_hosts`.
-    pub(crate) known_hosts: PathBuf,
+    /// `IdentityFile`.
+    pub(crate) given_keys: Vec<PathBuf>,
+    /// The usual ones, if there is no `IdentityFile`.
+    pub(crate) usual_keys: Vec<PathBuf>,
+    /// `IdentityAgent`, or the user's.
+    pub(crate) agent: Option<PathBuf>,
+    pub(crate) identities_only: bool,
+    /// `UserKnownHostsFile` and `GlobalKnownHostsFile`, or the usual ones.
+    pub(crate) known_hosts: Vec<PathBuf>,
+    pub(crate) host_key_alias: Option<String>,
+    pub(crate) connect_timeout: Option<Duration>,
+    /// `ProxyJump`, the nearest first.
+    pub(crate) jumps: Vec<String>,
     /// Behind a `ProxyJump` or a `ProxyCommand`.
     pub(crate) proxied: bool,
+}
+
+impl SshHost {
+    /// The first key that is there: libssh2 in libvirt takes one, and stumbles over a missing one.
+    pub(crate) fn identity(&self) -> Option<&Path> {
+        let mut keys = self.given_keys.iter().chain(&self.usual_keys);
+        keys.find(|key| key.is_file()).map(PathBuf::as_path)
+    }
 }
 
 /// Why a client configuration cannot be used.
@@ -55,22 +85,22 @@ pub enum SshConfigError {
 }
 
 impl SshConfig {
-    /// The service user's own configuration and the system's, those of them that are there. `home` is that user's folder.
+    /// The service user's own configuration and the system's, those of them that are there.
     ///
     /// # Errors
     ///
     /// A file is there and cannot be used.
-    pub fn of_user(home: &Path) -> Result<Self, SshConfigError> {
+    pub fn of_user(user: &SshUser) -> Result<Self, SshConfigError> {
         let mut files = Vec::new();
-        for path in [home.join(".ssh/config"), PathBuf::from(SYSTEM)] {
-            match read(&path, home) {
+        for path in [user.home.join(".ssh/config"), PathBuf::from(SYSTEM)] {
+            match read(&path, &user.home) {
                 Ok(file) => files.push(file),
                 Err(SshConfigError::Read { source, .. })
                     if source.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(Self { home: home.to_owned(), files })
+        Ok(Self { user: user.clone(), files })
     }
 
     /// This file alone, as for `ssh -F`.
@@ -78,54 +108,97 @@ impl SshConfig {
     /// # Errors
     ///
     /// It cannot be used.
-    pub fn of_file(path: &Path, home: &Path) -> Result<Self, SshConfigError> {
-        Ok(Self { home: home.to_owned(), files: vec![read(path, home)?] })
+    pub fn of_file(path: &Path, user: &SshUser) -> Result<Self, SshConfigError> {
+        Ok(Self { user: user.clone(), files: vec![read(path, &user.home)?] })
+    }
+
+    pub(crate) fn user(&self) -> &SshUser {
+        &self.user
     }
 
     pub(crate) fn host(&self, name: &str) -> SshHost {
         let found: Vec<HostParams> = self.files.iter().map(|file| file.query(name)).collect();
-        let other = |option: &str| -> Option<String> {
-            let values = found.iter().find_map(|params| params.unsupported_fields.get(option));
-            values
-                .or_else(|| found.iter().find_map(|params| params.ignored_fields.get(option)))?
-                .first()
-                .cloned()
+        let values = |option: &str| -> Option<&Vec<String>> {
+            found.iter().find_map(|params| {
+                params.unsupported_fields.get(option).or_else(|| params.ignored_fields.get(option))
+            })
         };
+        let other = |option: &str| values(option)?.first().cloned();
         let is_set = |value: &str| !value.eq_ignore_ascii_case("none");
-        let jump = found.iter().find_map(|params| params.proxy_jump.as_ref()?.first().cloned());
+        let jumps = found.iter().find_map(|params| params.proxy_jump.clone()).unwrap_or_default();
+        let jumps: Vec<String> = jumps.into_iter().filter(|jump| is_set(jump)).collect();
         let hostname = found.iter().find_map(|params| params.host_name.clone());
-        SshHost {
+        let proxied =
+            !jumps.is_empty() || other("proxycommand").is_some_and(|command| is_set(&command));
+        let mut host = SshHost {
             // ssh_config(5), TOKENS: of those that HostName takes, the one that is in use.
             hostname: hostname.map_or_else(|| name.to_owned(), |found| found.replace("%h", name)),
             port: found.iter().find_map(|params| params.port).and_then(NonZeroU16::new),
             user: found.iter().find_map(|params| params.user.clone()),
-            identity: self.identity(&found),
-            known_hosts: other("userknownhostsfile")
+            identities_only: other("identitiesonly")
+                .is_some_and(|value| value.eq_ignore_ascii_case("yes")),
+            host_key_alias: other("hostkeyalias"),
+            connect_timeout: found.iter().find_map(|params| params.connect_timeout),
+            jumps,
+            proxied,
+            ..SshHost::default()
+        };
+        let paths = |option: &str, usual: &[PathBuf]| match values(option) {
+            Some(paths) => paths
+                .iter()
                 .filter(|path| is_set(path))
-                .map_or_else(|| self.home.join(".ssh/known_hosts"), |path| self.absolute(&path)),
-            proxied: jump.is_some_and(|jump| is_set(&jump))
-                || other("proxycommand").is_some_and(|command| is_set(&command)),
-        }
-    }
-
-    /// ssh skips keys that are not there, and libssh2 stumbles over them.
-    fn identity(&self, found: &[HostParams]) -> Option<PathBuf> {
+                .map(|path| self.path(path, name, &host))
+                .collect(),
+            None => usual.to_vec(),
+        };
+        let of_user =
+            ["known_hosts", "known_hosts2"].map(|file| self.user.home.join(".ssh").join(file));
+        let mut known_hosts = paths("userknownhostsfile", &of_user);
+        known_hosts.extend(paths("globalknownhostsfile", &GLOBAL.map(PathBuf::from)));
+        let agent = match other("identityagent").as_deref() {
+            None | Some("SSH_AUTH_SOCK" | "$SSH_AUTH_SOCK") => self.user.agent.clone(),
+            Some(path) => Some(self.path(path, name, &host)).filter(|_| is_set(path)),
+        };
+        let is_none = |path: &Path| path.file_name().is_some_and(|name| name == "none");
         let given: Vec<&PathBuf> =
             found.iter().filter_map(|params| params.identity_file.as_ref()).flatten().collect();
-        let is_none = |path: &Path| path.file_name().is_some_and(|name| name == "none");
-        let keys: Vec<PathBuf> = if given.is_empty() {
-            DEFAULT_KEYS.iter().map(|name| self.home.join(".ssh").join(name)).collect()
+        if given.is_empty() {
+            host.usual_keys =
+                USUAL_KEYS.iter().map(|name| self.user.home.join(".ssh").join(name)).collect();
         } else {
             let given = given.into_iter().filter(|path| !is_none(path));
-            given.map(|path| self.absolute(&path.to_string_lossy())).collect()
-        };
-        keys.into_iter().find(|key| key.is_file())
+            let given = given.map(|path| self.path(&path.to_string_lossy(), name, &host)).collect();
+            host.given_keys = given;
+        }
+        host.known_hosts = known_hosts;
+        host.agent = agent;
+        host
     }
 
-    fn absolute(&self, path: &str) -> PathBuf {
-        match path.strip_prefix("~/").or_else(|| path.strip_prefix("%d/")) {
-            Some(inside) => self.home.join(inside),
-            None => PathBuf::from(path),
+    /// A path of ssh_config with what stands for something in it (ssh_config(5), TOKENS).
+    fn path(&self, path: &str, name: &str, host: &SshHost) -> PathBuf {
+        let home = self.user.home.to_string_lossy();
+        let mut text = String::new();
+        let mut rest = path.chars();
+        while let Some(one) = rest.next() {
+            match (one, one == '%') {
+                (one, false) => text.push(one),
+                _ => match rest.next() {
+                    Some('d') => text.push_str(&home),
+                    Some('h') => text.push_str(&host.hostname),
+                    Some('n') => text.push_str(name),
+                    Some('p') => text.push_str(&host.port.unwrap_or(SSH_PORT).to_string()),
+                    Some('r') => text.push_str(host.user.as_ref().unwrap_or(&self.user.name)),
+                    Some('u') => text.push_str(&self.user.name),
+                    Some('%') => text.push('%'),
+                    Some(other) => text.extend(['%', other]),
+                    None => text.push('%'),
+                },
+            }
+        }
+        match text.strip_prefix("~/") {
+            Some(inside) => self.user.home.join(inside),
+            None => PathBuf::from(text),
         }
     }
 }
@@ -142,8 +215,11 @@ fn read(path: &Path, home: &Path) -> Result<Parsed, SshConfigError> {
 
 const SYSTEM: &str = "/etc/ssh/ssh_config";
 
-/// The keys that ssh and libvirt look for in `~/.ssh` where no `IdentityFile` is given, the best first.
-const DEFAULT_KEYS: [&str; 4] = ["id_ed25519", "id_ecdsa", "id_rsa", "id_dsa"];
+/// `GlobalKnownHostsFile`, where nobody says another.
+const GLOBAL: [&str; 2] = ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
+
+/// The keys that ssh looks for in `~/.ssh` where no `IdentityFile` is given, in its order.
+const USUAL_KEYS: [&str; 3] = ["id_rsa", "id_ecdsa", "id_ed25519"];
 
 #[cfg(test)]
 mod tests {
@@ -159,6 +235,10 @@ mod tests {
         home
     }
 
+    fn user(home: &Path) -> SshUser {
+        SshUser { name: "me".into(), home: home.to_owned(), agent: None }
+    }
+
     #[test]
     fn a_host_is_what_its_blocks_say_the_first_value_counts() {
         let config = "Host hv1\n  HostName hv1.example.org\n  Port 2222\n  User libvirt\n  IdentityFile ~/.ssh/gone\n  IdentityFile %d/.ssh/hv\n\
@@ -169,27 +249,26 @@ mod tests {
              Host short\n  HostName %h.example.org\n";
         let home = home(&[("config", config), ("hv", ""), ("id_rsa", "")]);
         let ssh = home.path().join(".ssh");
-        let config = SshConfig::of_user(home.path()).unwrap();
-        assert_eq!(
-            config.host("hv1"),
-            SshHost {
-                hostname: "hv1.example.org".into(),
-                port: NonZeroU16::new(2222),
-                user: Some("libvirt".into()),
-                identity: Some(ssh.join("hv")),
-                known_hosts: ssh.join("known_hv"),
-                proxied: false,
-            }
-        );
+        let user = user(home.path());
+        let config = SshConfig::of_user(&user).unwrap();
+        let hv1 = config.host("hv1");
+        assert_eq!(hv1.hostname, "hv1.example.org");
+        assert_eq!((hv1.port, hv1.user.as_deref()), (NonZeroU16::new(2222), Some("libvirt")));
+        assert_eq!(hv1.given_keys, [ssh.join("gone"), ssh.join("hv")]);
+        assert_eq!(hv1.identity(), Some(ssh.join("hv").as_path()));
+        assert_eq!(hv1.known_hosts.first(), Some(&ssh.join("known_hv")));
+        assert!(!hv1.proxied);
         assert_eq!(config.host("hv2").user.as_deref(), Some("root"));
         let unknown = config.host("other.example.org");
         assert_eq!(unknown.hostname, "other.example.org");
-        assert_eq!(unknown.known_hosts, ssh.join("known_hosts"));
-        assert_eq!(unknown.identity, Some(ssh.join("id_rsa")));
-        assert_eq!((unknown.port, unknown.user, unknown.proxied), (None, None, false));
+        assert_eq!(unknown.known_hosts.first(), Some(&ssh.join("known_hosts")));
+        assert_eq!(unknown.identity(), Some(ssh.join("id_rsa").as_path()));
+        assert_eq!((unknown.port, unknown.user.as_deref(), unknown.proxied), (None, None, false));
         assert!(config.host("behind").proxied && config.host("command").proxied);
-        assert!(!config.host("free").proxied && config.host("free").identity.is_none());
+        assert!(!config.host("free").proxied && config.host("free").identity().is_none());
         assert_eq!(config.host("short").hostname, "short.example.org");
+        let tokens = "/k/me/libvirt/hv1.example.org/hv1/2222/%/%x";
+        assert_eq!(config.path("/k/%u/%r/%h/%n/%p/%%/%x", "hv1", &hv1), Path::new(tokens));
     }
 
     #[test]
@@ -200,7 +279,7 @@ mod tests {
         std::fs::create_dir(home.path().join(".ssh/conf.d")).unwrap();
         let included = "Match exec false\n  ProxyJump gate\n  User stranger\nMatch originalhost \"hv3,hv4\"\n  Port 2022\nMatch all\n  User all\n";
         std::fs::write(home.path().join(".ssh/conf.d/x"), included).unwrap();
-        let config = SshConfig::of_user(home.path()).unwrap();
+        let config = SshConfig::of_user(&user(home.path())).unwrap();
         let hv1 = config.host("hv1");
         assert_eq!(
             (hv1.port, hv1.user.as_deref(), hv1.proxied),
@@ -214,12 +293,12 @@ mod tests {
     #[test]
     fn missing_files_of_the_user_are_no_error_but_a_named_one_is() {
         let home = tempfile::tempdir().unwrap();
-        assert_eq!(SshConfig::of_user(home.path()).unwrap().host("x").hostname, "x");
+        assert_eq!(SshConfig::of_user(&user(home.path())).unwrap().host("x").hostname, "x");
         let missing = home.path().join("config");
-        let error = SshConfig::of_file(&missing, home.path()).unwrap_err();
+        let error = SshConfig::of_file(&missing, &user(home.path())).unwrap_err();
         assert_eq!(error.to_string(), format!("{}: cannot be read", missing.display()));
         // It includes itself.
         std::fs::write(&missing, format!("Include {}\n", missing.display())).unwrap();
-        assert!(SshConfig::of_file(&missing, home.path()).is_err());
+        assert!(SshConfig::of_file(&missing, &user(home.path())).is_err());
     }
 }

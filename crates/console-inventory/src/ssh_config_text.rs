@@ -61,7 +61,20 @@ impl Reduced<'_> {
                 }
                 "port" if arguments.iter().any(|port| port.parse::<u16>().is_err()) => {}
                 "port" => self.line(&format!("Port {}", arguments.join(" "))),
-                "hostname" | "user" | "identityfile" | "userknownhostsfile" | "proxyjump"
+                "connecttimeout" => {
+                    if let Some(seconds) = arguments.first().and_then(|time| seconds(time)) {
+                        self.line(&format!("ConnectTimeout {seconds}"));
+                    }
+                }
+                "hostname"
+                | "user"
+                | "identityfile"
+                | "identitiesonly"
+                | "identityagent"
+                | "userknownhostsfile"
+                | "globalknownhostsfile"
+                | "hostkeyalias"
+                | "proxyjump"
                 | "proxycommand" => self.line(line),
                 _ => {}
             }
@@ -88,6 +101,28 @@ impl Reduced<'_> {
     }
 }
 
+/// `90`, `90s`, `1m30s` (sshd_config(5), TIME FORMATS); none and 0 mean no time-out.
+fn seconds(time: &str) -> Option<u64> {
+    let (mut total, mut number) = (0_u64, None::<u64>);
+    for one in time.chars() {
+        if let Some(digit) = one.to_digit(10) {
+            let so_far = number.unwrap_or(0).checked_mul(10)?;
+            number = Some(so_far.checked_add(u64::from(digit))?);
+            continue;
+        }
+        let unit = match one.to_ascii_lowercase() {
+            's' => 1,
+            'm' => 60,
+            'h' => 60 * 60,
+            'd' => 24 * 60 * 60,
+            'w' => 7 * 24 * 60 * 60,
+            _ => return None,
+        };
+        total = total.checked_add(number.take()?.checked_mul(unit)?)?;
+    }
+    Some(total.checked_add(number.unwrap_or(0))?).filter(|seconds| *seconds > 0)
+}
+
 /// The `Host` patterns for a `Match`: of its criteria, `all` and `originalhost` alone are understood, and a block with others counts for no
 /// host.
 fn matching(criteria: &[&str]) -> String {
@@ -105,3 +140,25 @@ const MAX_DEPTH: usize = 16;
 
 /// No host is called so.
 const NO_HOST: &str = "match.invalid";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_ssh_does() {
+        for (time, expected) in [
+            ("10", Some(10)),
+            ("10s", Some(10)),
+            ("1m30", Some(90)),
+            ("1H", Some(3600)),
+            ("none", None),
+            ("0", None),
+            ("99999999999999999999", None),
+            ("m", None),
+            ("", None),
+        ] {
+            assert_eq!(seconds(time), expected, "{time}");
+        }
+    }
+}

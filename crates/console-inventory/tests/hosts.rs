@@ -3,10 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::num::NonZeroU16;
-use std::path::Path;
 
 use console_inventory::{
-    Address, Connection, Host, HostError, HostId, Login, SshConfig, SshOptions,
+    Address, Connection, Host, HostError, HostId, Login, SshConfig, SshOptions, SshUser,
 };
 use console_route::{HostAccess, Tunnel};
 use secrecy::SecretString;
@@ -28,7 +27,8 @@ fn config() -> SshConfig {
          Host behind\n  ProxyJump gate\n",
     )
     .unwrap();
-    SshConfig::of_file(&path, Path::new("/home/console")).unwrap()
+    let user = SshUser { name: "console".into(), home: "/home/console".into(), agent: None };
+    SshConfig::of_file(&path, &user).unwrap()
 }
 
 fn host(connection: &Connection, login: Login) -> Result<Host, HostError> {
@@ -40,7 +40,7 @@ fn each_connection_implies_its_uri_and_address() {
     let none = Login::default;
     let ssh = |host: &str, port| Connection::Ssh(at(host, port), SshOptions::default());
     let remote = |hostname: &str| HostAccess::Remote { hostname: hostname.into() };
-    let through = |via: &str, hostname: &str, tunnel| HostAccess::Ssh {
+    let through = |via: &str, hostname: &str, tunnel| HostAccess::Ssh::<String> {
         via: via.into(),
         hostname: hostname.into(),
         tunnel,
@@ -93,10 +93,16 @@ fn each_connection_implies_its_uri_and_address() {
         ),
     ] {
         let host = host(&connection, login).unwrap();
-        assert_eq!(
-            (host.libvirt_uri(), host.libvirt_address(), host.access()),
-            (uri, address, &access)
-        );
+        assert_eq!((host.libvirt_uri(), host.libvirt_address()), (uri, address));
+        let reached = match host.access().clone() {
+            HostAccess::Ssh { via, hostname, tunnel } => {
+                assert_eq!(via.hostname, hostname);
+                HostAccess::Ssh { via: via.to_string(), hostname, tunnel }
+            }
+            HostAccess::Remote { hostname } => HostAccess::Remote { hostname },
+            _ => HostAccess::Local,
+        };
+        assert_eq!(reached, access);
     }
 }
 

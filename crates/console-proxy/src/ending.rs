@@ -1,5 +1,6 @@
 //! Why a session (or a page) ended, and the one place that turns it into what the client sees.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::time::Duration;
 
@@ -114,10 +115,14 @@ impl From<&Failure> for Told {
             Failure::Open(OpenError::Refused { .. }, _) => {
                 Self::new(CloseCode::BACKEND_LOST, "the guest's console refused the connection")
             }
-            Failure::Open(OpenError::Unsupported { .. }, _) => Self::new(
-                CloseCode::BACKEND_LOST,
-                "the guest's console needs an SSH tunnel, which this proxy does not open yet",
-            ),
+            Failure::Open(OpenError::Ssh { source, .. }, _) => {
+                let code = if source.is_time_out() {
+                    CloseCode::BACKEND_TIMEOUT
+                } else {
+                    CloseCode::BACKEND_LOST
+                };
+                Self::new(code, source.public_reason())
+            }
             Failure::Open(..) => {
                 Self::new(CloseCode::BACKEND_LOST, "the guest's console cannot be reached")
             }
@@ -168,8 +173,8 @@ impl From<&ClientEnd> for Told {
 }
 
 /// What an administrator can do about it; empty where nothing needs doing.
-pub(crate) fn remedy(failure: &Failure) -> &str {
-    match failure {
+pub(crate) fn remedy(failure: &Failure) -> Cow<'_, str> {
+    let text = match failure {
         Failure::NoToken => {
             "the page must send its token in the query, or as a cookie that this proxy's host name receives"
         }
@@ -191,13 +196,12 @@ pub(crate) fn remedy(failure: &Failure) -> &str {
         Failure::Open(OpenError::NotASocket { .. }, _) => {
             "see who put it there: a console's socket is made by QEMU, and links to one are not followed"
         }
-        Failure::Open(OpenError::Unsupported { .. }, _) => {
-            "let the console listen on an address that this machine reaches, until tunnels are there"
-        }
+        Failure::Open(OpenError::Ssh { source, .. }, _) => return source.remedy().into(),
         Failure::Open(..) => "see whether this machine can reach that address and its user may",
         Failure::Busy(_) => "raise max_sessions, or see who holds so many",
         Failure::Stopping => "",
-    }
+    };
+    text.into()
 }
 
 /// An error and all its sources in one line, for the log.

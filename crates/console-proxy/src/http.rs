@@ -101,7 +101,7 @@ async fn console_page<R: Resolve>(
         token = masked,
         status = told.status().as_u16(),
         cause = chain(&failure),
-        remedy = remedy(&failure),
+        remedy = &*remedy(&failure),
         "the console page failed"
     );
     html(told.status(), page::failure(&told), &policy(ConsoleKind::Vnc, ""))

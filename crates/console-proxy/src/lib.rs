@@ -57,7 +57,8 @@ mod server;
 mod session;
 
 pub use client_files::{NOVNC_FOLDERS, SPICE_FOLDERS};
-pub use console_route::{ConsoleKind, Route};
+pub use console_backend::{HostKeys, SshHost, SshProxy};
+pub use console_route::ConsoleKind;
 pub use console_token::ConsoleToken;
-pub use resolve::{Fault, Refusal, Resolve, Target};
+pub use resolve::{Fault, Refusal, Resolve, Route, Target};
 pub use server::run;

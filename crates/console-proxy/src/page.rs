@@ -115,7 +115,8 @@ const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use console_route::{ConsoleKind, Route};
+    use crate::resolve::Route;
+    use console_route::ConsoleKind;
 
     #[test]
     fn values_are_escaped_and_not_filled_again() {

@@ -2,9 +2,14 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
-use console_route::{ConsoleKind, Route};
+use console_backend::SshHost;
+use console_route::ConsoleKind;
 use console_token::ConsoleToken;
+
+/// Where a console is, with all that it takes to log in at an SSH server on the way.
+pub type Route = console_route::Route<Arc<SshHost>>;
 
 /// Turns a token into a console. The proxy asks anew for every session and every page: what was true a minute ago may be
 /// another guest's port now.

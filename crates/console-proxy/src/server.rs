@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use console_backend::{Opener, SshLimits};
 use console_config::ServerSettings;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -19,6 +20,7 @@ use crate::{accept, connection};
 pub(crate) struct Server<R> {
     pub(crate) settings: ServerSettings,
     pub(crate) resolver: R,
+    pub(crate) opener: Opener,
     pub(crate) clients: Clients,
     pub(crate) sessions: Semaphore,
     pub(crate) session_ids: AtomicU64,
@@ -43,6 +45,7 @@ pub async fn run<R: Resolve>(
     let grace = settings.shutdown_timeout;
     let connections = Arc::new(Semaphore::new(settings.max_connections));
     let server = Arc::new(Server {
+        opener: Opener::new(settings.connect_timeout, ssh_limits(&settings.ssh)),
         clients: Clients::find(settings.web_root.as_deref(), settings.spice_root.as_deref()),
         sessions: Semaphore::new(settings.max_sessions),
         session_ids: AtomicU64::new(1),
@@ -87,5 +90,21 @@ pub async fn run<R: Resolve>(
         warn!(connections = tasks.len(), "cutting off what did not end in time (shutdown_timeout)");
         kill.cancel();
         tasks.wait().await;
+    }
+    server.opener.close().await;
+}
+
+fn ssh_limits(settings: &console_config::SshLimits) -> SshLimits {
+    SshLimits {
+        connect_timeout: settings.connect_timeout,
+        handshake_timeout: settings.handshake_timeout,
+        auth_timeout: settings.auth_timeout,
+        channel_timeout: settings.channel_timeout,
+        idle_timeout: settings.idle_timeout,
+        keepalive_interval: settings.keepalive_interval,
+        keepalive_count: settings.keepalive_count,
+        channels_per_connection: settings.channels_per_connection,
+        connections_per_host: settings.connections_per_host,
+        channel_window: settings.channel_buffer.try_into().unwrap_or(u32::MAX),
     }
 }

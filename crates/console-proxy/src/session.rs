@@ -116,7 +116,7 @@ async fn open<R: Resolve>(
     let span = Span::current();
     span.record("domain", &target.guest_name);
     span.record("route", field::display(&target.route));
-    match console_backend::open(&target.route, server.settings.connect_timeout).await {
+    match server.opener.open(&target.route).await {
         Ok(backend) => Ok((token, target, backend)),
         Err(error) => {
             server.resolver.forget(token);
@@ -148,7 +148,7 @@ where
     warn!(
         code = told.code.as_u16(),
         cause = chain(&failure),
-        remedy = remedy(&failure),
+        remedy = &*remedy(&failure),
         "session failed"
     );
     if let Err(end) = refuse(&mut client, failure.kind().or(kind), &told).await {

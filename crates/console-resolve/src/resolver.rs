@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use console_inventory::{Host, Inventory};
+use console_inventory::{Host, Inventory, SshAccess};
 use console_libvirt::{Endpoint, Libvirt};
 use console_route::{ConsoleKind, Route, Routed, route};
 use console_token::{ConsoleToken, HostId};
@@ -16,7 +16,7 @@ use crate::flights::Flights;
 use crate::shared::SharedLookups;
 
 /// A console that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Console {
     /// The domain's name in libvirt.
@@ -24,7 +24,7 @@ pub struct Console {
     /// VNC or SPICE.
     pub kind: ConsoleKind,
     /// How to reach it from this machine.
-    pub route: Route,
+    pub route: Route<Arc<SshAccess>>,
 }
 
 /// Inventory, libvirt and the decision table in one call. Cheap to share behind an `Arc`.
@@ -115,7 +115,7 @@ async fn look_up(
     Ok(Arc::new(domain))
 }
 
-fn console(domain: &Domain, routed: Routed) -> Console {
+fn console(domain: &Domain, routed: Routed<Arc<SshAccess>>) -> Console {
     Console { domain: domain.name().to_owned(), kind: routed.kind, route: routed.route }
 }
 

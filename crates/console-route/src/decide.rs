@@ -19,11 +19,11 @@ use crate::types::{ConsoleKind, HostAccess, Route, Routed, Tunnel};
 /// # Errors
 ///
 /// [`RouteError`]: what is in the way, and with [`RouteError::remedy`] what to change.
-pub fn route(
-    access: &HostAccess,
+pub fn route<Via: Clone>(
+    access: &HostAccess<Via>,
     domain: &Domain,
     wanted: Option<ConsoleKind>,
-) -> Result<Routed, RouteError> {
+) -> Result<Routed<Via>, RouteError> {
     if !domain.is_active() {
         return Err(RouteError::ShutOff);
     }
@@ -78,11 +78,11 @@ const fn kind_of(device: &Graphics) -> Option<ConsoleKind> {
     }
 }
 
-fn socket(
-    access: &HostAccess,
+fn socket<Via: Clone>(
+    access: &HostAccess<Via>,
     kind: ConsoleKind,
     path: Option<&String>,
-) -> Result<Route, RouteError> {
+) -> Result<Route<Via>, RouteError> {
     if matches!(access, HostAccess::Remote { .. }) {
         return Err(RouteError::RemoteSocket { kind });
     }
@@ -97,12 +97,12 @@ fn socket(
     })
 }
 
-fn tcp(
-    access: &HostAccess,
+fn tcp<Via: Clone>(
+    access: &HostAccess<Via>,
     kind: ConsoleKind,
     graphics: &Graphics,
     listen: Option<&String>,
-) -> Result<Route, RouteError> {
+) -> Result<Route<Via>, RouteError> {
     let port = match (graphics.port, graphics.tls_port) {
         (Port::Number(port), _) => port,
         (_, Port::Number(_)) => return Err(RouteError::TlsOnly { kind }),
@@ -134,7 +134,7 @@ fn on_itself(listen: &str) -> &str {
 
 /// Where a console that listens on `listen` is opened from another machine: at the host's own name, never at an address that this
 /// name does not have.
-fn elsewhere(hostname: &str, listen: &str, port: NonZeroU16) -> Route {
+fn elsewhere<Via>(hostname: &str, listen: &str, port: NonZeroU16) -> Route<Via> {
     let is_address = hostname.parse::<IpAddr>().is_ok();
     let prefer = listen.parse::<IpAddr>().ok().map(|address| address.to_canonical());
     Route::Tcp {

@@ -28,11 +28,12 @@
 //! let domain = Domain::from_xml(br#"
 //!     <domain id='3'><name>web-1</name><uuid>0a000000-0000-4000-8000-000000000001</uuid>
 //!       <devices><graphics type='vnc' port='5900' listen='0.0.0.0'/></devices></domain>"#)?;
-//! let local = route(&HostAccess::Local, &domain, None)?;
+//! let here: HostAccess = HostAccess::Local;
+//! let local = route(&here, &domain, None)?;
 //! assert_eq!(local.kind, ConsoleKind::Vnc);
 //! assert_eq!(local.route.to_string(), "tcp 127.0.0.1:5900");
 //!
-//! let remote = HostAccess::Remote { hostname: "hv1.example.org".into() };
+//! let remote: HostAccess = HostAccess::Remote { hostname: "hv1.example.org".into() };
 //! assert_eq!(route(&remote, &domain, None)?.route.to_string(), "tcp hv1.example.org:5900");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

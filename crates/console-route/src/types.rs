@@ -5,10 +5,10 @@ use core::fmt::{self, Write};
 use core::net::IpAddr;
 use core::num::NonZeroU16;
 
-/// How this machine reaches a hypervisor.
+/// How this machine reaches a hypervisor. `Via` is what the caller knows an SSH server by: a name, or all that it takes to log in there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum HostAccess {
+pub enum HostAccess<Via = String> {
     /// It is this machine (libvirt's UNIX socket).
     Local,
     /// Another machine, over the network (libvirt over TCP or TLS).
@@ -19,8 +19,8 @@ pub enum HostAccess {
     },
     /// Another machine, through its SSH server.
     Ssh {
-        /// The name by which SSH finds it, for [`Route::SshTcp`] and [`Route::SshUnix`].
-        via: String,
+        /// Its SSH server, for [`Route::SshTcp`] and [`Route::SshUnix`].
+        via: Via,
         /// Its name or address as the network knows it (ssh_config's `HostName`), without a port and without brackets. A loopback address
         /// may be a forwarded port of some other machine, so then every console is tunnelled.
         hostname: String,
@@ -63,7 +63,7 @@ impl fmt::Display for ConsoleKind {
 /// It prints on one line, as the log shows it: what a terminal or a log would obey is escaped.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Route {
+pub enum Route<Via = String> {
     /// A TCP port.
     Tcp {
         /// A name or address, IPv6 without brackets. A name's addresses are tried in order.
@@ -80,8 +80,8 @@ pub enum Route {
     },
     /// A TCP port that the hypervisor reaches, through its SSH server.
     SshTcp {
-        /// The hypervisor's SSH name.
-        via: String,
+        /// The hypervisor's SSH server.
+        via: Via,
         /// The name or address as the hypervisor sees it.
         host: String,
         /// The console's port.
@@ -89,14 +89,26 @@ pub enum Route {
     },
     /// A UNIX socket of the hypervisor, through its SSH server.
     SshUnix {
-        /// The hypervisor's SSH name.
-        via: String,
+        /// The hypervisor's SSH server.
+        via: Via,
         /// Its absolute path there.
         path: String,
     },
 }
 
-impl fmt::Display for Route {
+impl<Via> Route<Via> {
+    /// The same route with something else known of its SSH server.
+    pub fn map_via<Other>(self, map: impl FnOnce(Via) -> Other) -> Route<Other> {
+        match self {
+            Self::Tcp { host, port, prefer } => Route::Tcp { host, port, prefer },
+            Self::Unix { path } => Route::Unix { path },
+            Self::SshTcp { via, host, port } => Route::SshTcp { via: map(via), host, port },
+            Self::SshUnix { via, path } => Route::SshUnix { via: map(via), path },
+        }
+    }
+}
+
+impl<Via: fmt::Display> fmt::Display for Route<Via> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp { host, port, prefer } => {
@@ -105,11 +117,9 @@ impl fmt::Display for Route {
             }
             Self::Unix { path } => write!(f, "unix {}", Printable(path)),
             Self::SshTcp { via, host, port } => {
-                write!(f, "ssh {} tcp {}", Printable(via), HostPort(host, *port))
+                write!(f, "ssh {via} tcp {}", HostPort(host, *port))
             }
-            Self::SshUnix { via, path } => {
-                write!(f, "ssh {} unix {}", Printable(via), Printable(path))
-            }
+            Self::SshUnix { via, path } => write!(f, "ssh {via} unix {}", Printable(path)),
         }
     }
 }
@@ -117,11 +127,11 @@ impl fmt::Display for Route {
 /// The decision's outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct Routed {
+pub struct Routed<Via = String> {
     /// Which protocol the console speaks.
     pub kind: ConsoleKind,
     /// Where it is.
-    pub route: Route,
+    pub route: Route<Via>,
 }
 
 /// `host:port`, an IPv6 address in brackets (RFC 3986 section 3.2.2).
@@ -160,7 +170,8 @@ mod tests {
     #[test]
     fn routes_print_on_one_line() {
         let port = NonZeroU16::MAX;
-        let via = || "hv1".into();
+        let via = || "hv1";
+        let unix = |path: &str| Route::Unix { path: path.into() };
         let tcp = |host: &str, prefer: Option<&str>| Route::Tcp {
             host: host.into(),
             port,
@@ -172,8 +183,8 @@ mod tests {
             (tcp("fe80::1%eth0", None), "tcp [fe80::1%eth0]:65535"),
             (tcp("a\nb", None), "tcp a\\nb:65535"),
             (tcp("hv1", Some("::7")), "tcp hv1:65535 (if possible at ::7)"),
-            (Route::Unix { path: "/s/ä 'b'".into() }, "unix /s/ä 'b'"),
-            (Route::Unix { path: "/s\u{9b}2J\u{202e}".into() }, "unix /s\\u{9b}2J\\u{202e}"),
+            (unix("/s/ä 'b'"), "unix /s/ä 'b'"),
+            (unix("/s\u{9b}2J\u{202e}"), "unix /s\\u{9b}2J\\u{202e}"),
             (Route::SshTcp { via: via(), host: "::1".into(), port }, "ssh hv1 tcp [::1]:65535"),
             (Route::SshUnix { via: via(), path: "/s".into() }, "ssh hv1 unix /s"),
         ] {

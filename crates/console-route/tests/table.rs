@@ -20,6 +20,8 @@ fn decide(access: &HostAccess, devices: &str) -> String {
     }
 }
 
+const LOCAL: HostAccess = HostAccess::Local;
+
 fn remote(hostname: &str) -> HostAccess {
     HostAccess::Remote { hostname: hostname.into() }
 }
@@ -82,7 +84,7 @@ fn every_row() {
         ("<graphics type='sdl'/><graphics type='spice' port='5903'/><graphics type='vnc' port='5904'/>".into(), "spice tcp 127.0.0.1:5903", "spice tcp hv1:5903", "spice ssh ssh1 tcp 127.0.0.1:5903", "spice tcp hv1:5903"),
     ];
     for (devices, local, when_needed, always, network) in rows {
-        assert_eq!(decide(&HostAccess::Local, &devices), local, "local: {devices}");
+        assert_eq!(decide(&LOCAL, &devices), local, "local: {devices}");
         let or_local = |text: &'static str| if text.is_empty() { local } else { text };
         for (access, expected) in [
             (ssh("hv1", Tunnel::WhenNeeded), when_needed),
@@ -135,18 +137,18 @@ fn a_wanted_kind_is_found_or_missed() {
         (Some(ConsoleKind::Vnc), "vnc tcp 127.0.0.1:1"),
         (Some(ConsoleKind::Spice), "spice tcp 127.0.0.1:2"),
     ] {
-        let routed = route(&HostAccess::Local, &both, wanted).unwrap();
+        let routed = route(&LOCAL, &both, wanted).unwrap();
         assert_eq!(format!("{} {}", routed.kind, routed.route), expected);
     }
     let vnc_only = domain(" id='1'", "<graphics type='vnc' port='1'/>");
-    let missed = route(&HostAccess::Local, &vnc_only, Some(ConsoleKind::Spice));
+    let missed = route(&LOCAL, &vnc_only, Some(ConsoleKind::Spice));
     assert_eq!(missed, Err(RouteError::NotThisKind { wanted: ConsoleKind::Spice }));
 }
 
 #[test]
 fn a_domain_that_does_not_run_is_shut_off_whatever_its_devices_say() {
     let off = domain("", "<graphics type='vnc' port='5901'/>");
-    assert_eq!(route(&HostAccess::Local, &off, None), Err(RouteError::ShutOff));
+    assert_eq!(route(&LOCAL, &off, None), Err(RouteError::ShutOff));
 }
 
 /// Addresses and names that mean something, and others.
@@ -187,7 +189,7 @@ proptest! {
         let devices =
             format!("<graphics type='vnc' port='{port}' tlsPort='7' listen='{attribute}'>{child}</graphics>");
         let domain = domain(" id='1'", &devices);
-        let here = route(&HostAccess::Local, &domain, None).unwrap();
+        let here = route(&LOCAL, &domain, None).unwrap();
         match route(&remote(&hostname), &domain, None) {
             Ok(there) => {
                 let Route::Tcp { host, port: opened, .. } = &there.route else { panic!("{there:?}") };
@@ -205,7 +207,7 @@ proptest! {
         let domain = domain(" id='1'", &devices.concat());
         for wanted in [None, Some(ConsoleKind::Vnc), Some(ConsoleKind::Spice)] {
             for access in [
-                HostAccess::Local,
+                LOCAL,
                 remote(&hostname),
                 ssh(&hostname, Tunnel::WhenNeeded),
                 ssh(&hostname, Tunnel::Always),

@@ -1,0 +1,147 @@
+//! From a server's settings to a connection that is logged in.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use ssh2::MethodType;
+use tokio::time::timeout;
+
+use super::auth;
+use super::dialogue::{CallError, Dialogue};
+use super::engine::Engine;
+use super::error::{Lost, SshError, SshStep};
+use super::host::{HostKeys, SshHost};
+use super::known_hosts::{self, KnownKeys, Verdict};
+use super::limits::SshLimits;
+use crate::Backend;
+
+/// Exchanges keys over `io`, judges the server by its key and logs in; each step has its time-out.
+pub(crate) async fn greet(
+    io: Backend,
+    host: &SshHost,
+    limits: &SshLimits,
+) -> Result<Dialogue, SshError> {
+    let server = host.address();
+    let name = host.known_as();
+    let known = known_keys(host).await?;
+    let lost = |source: Lost| SshError::Handshake { server: server.clone(), source };
+    let engine = Engine::new().map_err(|error| lost(error.into()))?;
+    let mut dialogue = Dialogue { engine, io };
+    let shake = async {
+        let algorithms = known.algorithms();
+        if !algorithms.is_empty() {
+            // Those that libssh2 does not have it leaves away; if it has none of them, its own order is as good as any.
+            let prefer = |engine: &mut Engine| {
+                engine.call(|session| session.method_pref(MethodType::HostKey, &algorithms))
+            };
+            let _ = prefer(&mut dialogue.engine);
+        }
+        dialogue.call(|engine| engine.call(ssh2::Session::handshake)).await
+    };
+    within(limits.handshake_timeout, &server, SshStep::Handshake, shake)
+        .await?
+        .map_err(|error| lost(error.into_lost()))?;
+
+    let key = |session: &mut ssh2::Session| Ok(session.host_key().map(|(blob, _)| blob.to_vec()));
+    let blob = dialogue.call(|engine| engine.call(key)).await;
+    let blob = blob.map_err(|error: CallError| lost(error.into_lost()))?.unwrap_or_default();
+    judge(&known, &name, &blob, host).await?;
+
+    let log_in = auth::log_in(&mut dialogue, host);
+    within(limits.auth_timeout, &server, SshStep::Authentication, log_in).await??;
+    Ok(dialogue)
+}
+
+/// What a future says within a time-out.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    server: &str,
+    step: SshStep,
+    future: impl Future<Output = T>,
+) -> Result<T, SshError> {
+    let timed_out = |_| SshError::TimedOut { server: server.to_owned(), step, limit };
+    timeout(limit, future).await.map_err(timed_out)
+}
+
+async fn judge(known: &KnownKeys, name: &str, blob: &[u8], host: &SshHost) -> Result<(), SshError> {
+    let key = known_hosts::fingerprint(blob);
+    let name = name.to_owned();
+    match known.verdict(blob) {
+        Verdict::Known => Ok(()),
+        Verdict::Unknown if host.host_keys == HostKeys::AcceptNew => {
+            remember(host, &name, blob).await
+        }
+        Verdict::Unknown => {
+            Err(SshError::HostKeyUnknown { name, key, files: host.known_hosts.clone() })
+        }
+        Verdict::Changed(old) => Err(SshError::HostKeyChanged {
+            name,
+            key,
+            known: known_hosts::fingerprint(&old.blob),
+            file: old.file,
+            line: old.line,
+        }),
+        Verdict::Revoked(at) => {
+            Err(SshError::HostKeyRevoked { name, key, file: at.file, line: at.line })
+        }
+    }
+}
+
+/// Reads anew for each connection: keys are added and removed while we run.
+async fn known_keys(host: &SshHost) -> Result<KnownKeys, SshError> {
+    let (files, name) = (host.known_hosts.clone(), host.known_as());
+    let read = move || {
+        let mut known = KnownKeys::default();
+        for file in files {
+            match text(&file) {
+                Ok(text) => known.add(&text, &file, &name),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(SshError::KnownHosts { file, writing: false, source }),
+            }
+        }
+        Ok(known)
+    };
+    // It is cut short only when the runtime ends, and then nobody asks any more.
+    tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| Ok(KnownKeys::default()))
+}
+
+fn text(file: &Path) -> io::Result<String> {
+    let length = std::fs::metadata(file)?.len();
+    if length > MAX_KNOWN_HOSTS_SIZE {
+        return Err(io::Error::other(format!("it is larger than {MAX_KNOWN_HOSTS_SIZE} bytes")));
+    }
+    Ok(String::from_utf8_lossy(&std::fs::read(file)?).into_owned())
+}
+
+async fn remember(host: &SshHost, name: &str, blob: &[u8]) -> Result<(), SshError> {
+    let Some(file) = host.known_hosts.first().cloned() else { return Ok(()) };
+    let line = known_hosts::line(name, blob);
+    let target = file.clone();
+    let written = tokio::task::spawn_blocking(move || append(&target, &line)).await;
+    let written = written.unwrap_or_else(|_| Err(io::Error::other("interrupted")));
+    written.map_err(|source| SshError::KnownHosts { file, writing: true, source })
+}
+
+/// With the modes that ssh gives its folder and file.
+fn append(file: &Path, line: &str) -> io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+    if let Some(folder) = file.parent().filter(|folder| !folder.exists()) {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    let before = std::fs::read(file).unwrap_or_default();
+    // An editor may have left the last line open.
+    let start = if before.last().is_some_and(|last| *last != b'\n') { "\n" } else { "" };
+    // One write, so that two processes' lines do not mix.
+    options
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(file)?
+        .write_all(format!("{start}{line}").as_bytes())
+}
+
+/// The largest known_hosts file that is read, in bytes: some ten thousand keys.
+const MAX_KNOWN_HOSTS_SIZE: u64 = 4 * 1024 * 1024;

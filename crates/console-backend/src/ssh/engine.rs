@@ -1,0 +1,280 @@
+//! libssh2 without a socket: bytes from the server go in, bytes for the server come out, and no call ever waits.
+//!
+//! libssh2's own way with a socket has traps (a read for one channel drains the socket for all, a half-sent packet blocks whoever did not
+//! send it); over buffers in memory they are gone. Channels live and die in here: one that outlived its session, or was closed on
+//! another thread, would be a use of freed memory.
+
+#![allow(
+    unsafe_code,
+    reason = "libssh2's callbacks and channels; ssh2 wraps neither buffers nor windows"
+)]
+
+use std::collections::HashMap;
+use std::ffi::{c_int, c_void};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::ptr::NonNull;
+use std::task::Poll;
+
+use bytes::BytesMut;
+use libssh2_sys::{LIBSSH2_CHANNEL, LIBSSH2_SESSION};
+use secrecy::SecretString;
+use ssh2::{ErrorCode, Session};
+
+use super::pipe::PipeBox;
+use super::sign::Signing;
+
+/// One of a connection's channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ChannelId(u64);
+
+/// An SSH client's end of a connection.
+pub(crate) struct Engine {
+    /// Freed before the pipe, which it still writes to.
+    session: Session,
+    pipe: PipeBox,
+    channels: HashMap<ChannelId, NonNull<LIBSSH2_CHANNEL>>,
+    opened: u64,
+}
+
+// SAFETY: nothing of it is shared: libssh2 keeps no thread-local state, the session, its channels and the pipe are reached through
+// `&mut Engine` only, and `Session` itself is `Send`.
+unsafe impl Send for Engine {}
+
+/// What a call says: done, not yet (feed more bytes, then call again with the same arguments), or failed.
+pub(crate) type Step<T> = Poll<Result<T, ssh2::Error>>;
+
+impl Engine {
+    /// An end that has not said anything yet.
+    pub(crate) fn new() -> io::Result<Self> {
+        let mut session = Session::new()?;
+        let pipe = PipeBox::new();
+        // libssh2 asks whether its socket blocks, and leaves it alone if not.
+        session.set_tcp_stream(no_socket()?);
+        session.set_blocking(false);
+        // SAFETY: the session is alive and no call is under way; the pipe outlives it (the order of our fields), and both callbacks have
+        // the types that libssh2 expects for these numbers.
+        unsafe {
+            let raw = raw(&session);
+            *libssh2_sys::libssh2_session_abstract(raw) = pipe.as_ptr().cast();
+            libssh2_session_callback_set(raw, CALLBACK_SEND, super::pipe::send as *mut c_void);
+            libssh2_session_callback_set(raw, CALLBACK_RECV, super::pipe::receive as *mut c_void);
+        }
+        session.set_keepalive(true, KEEPALIVE_SECONDS);
+        Ok(Self { session, pipe, channels: HashMap::new(), opened: 0 })
+    }
+
+    /// Bytes from the server that have not been looked at yet.
+    pub(crate) fn input(&mut self) -> &mut BytesMut {
+        &mut self.pipe.get().input
+    }
+
+    /// Bytes for the server.
+    pub(crate) fn output(&mut self) -> &mut BytesMut {
+        &mut self.pipe.get().output
+    }
+
+    /// No more will come from the server: calls that would wait for it fail from now on.
+    pub(crate) fn close_input(&mut self) {
+        self.pipe.get().closed = true;
+    }
+
+    /// A call that concerns no channel.
+    pub(crate) fn call<T>(
+        &mut self,
+        call: impl FnOnce(&mut Session) -> Result<T, ssh2::Error>,
+    ) -> Step<T> {
+        step(call(&mut self.session))
+    }
+
+    /// Answers whatever the server asks for with `password`.
+    pub(crate) fn keyboard_interactive(&mut self, user: &str, password: &SecretString) -> Step<()> {
+        let pipe = self.pipe.get();
+        pipe.answer = Some(password.clone());
+        // During this call libssh2 gives its callbacks the prompter in the pipe's place, so the pipe is the prompter.
+        let answered = self.session.userauth_keyboard_interactive(user, pipe);
+        self.pipe.get().answer = None;
+        step(answered)
+    }
+
+    /// Logs in with the public key `blob`, whose private half is somewhere else: while `signing` has nothing to show, its data must be
+    /// signed and the call be made again.
+    pub(crate) fn signed_by(&mut self, user: &str, blob: &[u8], signing: &mut Signing) -> Step<()> {
+        let raw = raw(&self.session);
+        // SAFETY: the session is alive, no other call is under way.
+        let code = unsafe { super::sign::userauth(raw, user, blob, signing) };
+        self.checked(code).map(|code| code.map(drop))
+    }
+
+    /// Opens a channel of this kind (RFC 4254 section 5.1) with `message` as the data that is specific to it; `window` is how many
+    /// bytes the server may send ahead of our reading.
+    pub(crate) fn open(&mut self, kind: &str, message: &[u8], window: u32) -> Step<ChannelId> {
+        let raw = raw(&self.session);
+        // SAFETY: the session is alive; pointers and lengths belong together and are only read.
+        let channel = unsafe {
+            libssh2_sys::libssh2_channel_open_ex(
+                raw,
+                kind.as_ptr().cast(),
+                short(kind.len()),
+                window,
+                MAX_PACKET,
+                message.as_ptr().cast(),
+                short(message.len()),
+            )
+        };
+        match NonNull::new(channel) {
+            Some(channel) => {
+                self.opened += 1;
+                let id = ChannelId(self.opened);
+                self.channels.insert(id, channel);
+                Poll::Ready(Ok(id))
+            }
+            None => self.last_error().map(Err),
+        }
+    }
+
+    /// Reads what has come on a channel; 0 at its end.
+    pub(crate) fn read(&mut self, id: ChannelId, into: &mut [u8]) -> Step<usize> {
+        let channel = self.channel(id)?;
+        // SAFETY: the channel is of our session and not freed; `into` is writable for its length.
+        let read = unsafe {
+            libssh2_sys::libssh2_channel_read_ex(channel, 0, into.as_mut_ptr().cast(), into.len())
+        };
+        // SAFETY: the channel is of our session and not freed.
+        if read == 0 && unsafe { libssh2_sys::libssh2_channel_eof(channel) } == 0 {
+            return Poll::Pending;
+        }
+        self.counted(read)
+    }
+
+    /// Writes one packet's worth of `bytes`. If it is not done yet, the next call must begin with the same bytes.
+    pub(crate) fn write(&mut self, id: ChannelId, bytes: &[u8]) -> Step<usize> {
+        let channel = self.channel(id)?;
+        // SAFETY: as above; `bytes` is only read.
+        let written = unsafe {
+            libssh2_sys::libssh2_channel_write_ex(channel, 0, bytes.as_ptr().cast(), bytes.len())
+        };
+        self.counted(written)
+    }
+
+    /// Tells the server that no more will be written.
+    pub(crate) fn send_eof(&mut self, id: ChannelId) -> Step<()> {
+        let channel = self.channel(id)?;
+        // SAFETY: the channel is of our session and not freed.
+        let code = unsafe { libssh2_sys::libssh2_channel_send_eof(channel) };
+        self.checked(code).map(|code| code.map(drop))
+    }
+
+    /// Whether the server has closed a channel whose end has been read: nothing that is written reaches anybody.
+    pub(crate) fn is_closed_by_server(&mut self, id: ChannelId) -> bool {
+        let Ok(channel) = self.channel(id) else { return true };
+        // SAFETY: the channel is of our session and not freed.
+        unsafe { libssh2_sys::libssh2_channel_wait_closed(channel) == 0 }
+    }
+
+    /// Closes a channel and forgets it once the server has agreed.
+    pub(crate) fn close(&mut self, id: ChannelId) -> Step<()> {
+        let channel = self.channel(id)?;
+        // SAFETY: the channel is of our session and not freed; if the call frees it, it leaves our map.
+        let code = unsafe { libssh2_sys::libssh2_channel_free(channel) };
+        if code != AGAIN {
+            self.channels.remove(&id);
+        }
+        self.checked(code).map(|code| code.map(drop))
+    }
+
+    /// Looks at what has come while no channel is read: a new exchange of keys, say, or the answer to a keep-alive.
+    pub(crate) fn attend(&mut self) {
+        for channel in self.channels.values() {
+            // SAFETY: the channel is of our session and not freed. The call reads packets until there are none, or at once if this
+            // channel is at its end.
+            if unsafe { libssh2_sys::libssh2_channel_wait_eof(channel.as_ptr()) } == AGAIN {
+                return;
+            }
+        }
+    }
+
+    fn channel(&self, id: ChannelId) -> Result<*mut LIBSSH2_CHANNEL, ssh2::Error> {
+        let closed = || {
+            ssh2::Error::from_errno(ErrorCode::Session(libssh2_sys::LIBSSH2_ERROR_CHANNEL_CLOSED))
+        };
+        self.channels.get(&id).map(|channel| channel.as_ptr()).ok_or_else(closed)
+    }
+
+    fn counted(&self, count: isize) -> Step<usize> {
+        match usize::try_from(count) {
+            Ok(count) => Poll::Ready(Ok(count)),
+            Err(_) => self
+                .checked(c_int::try_from(count).unwrap_or(c_int::MIN))
+                .map(|code| code.map(|_| 0)),
+        }
+    }
+
+    fn checked(&self, code: c_int) -> Step<c_int> {
+        match code {
+            AGAIN => Poll::Pending,
+            0.. => Poll::Ready(Ok(code)),
+            _ => Poll::Ready(Err(ssh2::Error::from_session_error(&self.session, code))),
+        }
+    }
+
+    fn last_error(&self) -> Poll<ssh2::Error> {
+        let unknown =
+            || ssh2::Error::new(ErrorCode::Session(c_int::MIN), "libssh2 does not say why");
+        let error = ssh2::Error::last_session_error(&self.session).unwrap_or_else(unknown);
+        if is_again(&error) { Poll::Pending } else { Poll::Ready(error) }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // Freeing the session frees the channels that are left, and would wait for the server's agreement.
+        self.close_input();
+    }
+}
+
+/// libssh2's own pointer. ssh2's lock is not held on: nobody else has the session, and the calls that follow may take it.
+fn raw(session: &Session) -> *mut LIBSSH2_SESSION {
+    let mut locked = session.raw();
+    &raw mut *locked
+}
+
+fn step<T>(result: Result<T, ssh2::Error>) -> Step<T> {
+    match result {
+        Err(error) if is_again(&error) => Poll::Pending,
+        done => Poll::Ready(done),
+    }
+}
+
+fn is_again(error: &ssh2::Error) -> bool {
+    error.code() == ErrorCode::Session(AGAIN)
+}
+
+fn no_socket() -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open("/dev/null")
+}
+
+fn short(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+const AGAIN: c_int = libssh2_sys::LIBSSH2_ERROR_EAGAIN;
+
+/// The largest packet that the server may send (RFC 4253 section 6.1).
+const MAX_PACKET: u32 = 32 * 1024;
+
+/// libssh2 sends no keep-alive sooner than this after the last; the driver has the real interval, which is longer.
+const KEEPALIVE_SECONDS: u32 = 2;
+
+/// Numbers of libssh2.h that libssh2-sys does not have.
+const CALLBACK_SEND: c_int = 5;
+const CALLBACK_RECV: c_int = 6;
+
+unsafe extern "C" {
+    fn libssh2_session_callback_set(
+        session: *mut LIBSSH2_SESSION,
+        kind: c_int,
+        callback: *mut c_void,
+    ) -> *mut c_void;
+}

@@ -1,0 +1,276 @@
+//! Files of known host keys, as sshd(8) describes them under "SSH_KNOWN_HOSTS FILE FORMAT".
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256};
+
+use super::wire;
+
+/// What the files say of one server.
+#[derive(Debug, Default)]
+pub(crate) struct KnownKeys {
+    known: Vec<KnownKey>,
+    /// Keys that nobody may use any more, for this server or for all.
+    revoked: Vec<KnownKey>,
+    /// Lines for the same name without its port: they may prove a key right, but no key wrong.
+    without_port: Vec<KnownKey>,
+}
+
+/// A key and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KnownKey {
+    pub(crate) blob: Vec<u8>,
+    pub(crate) file: PathBuf,
+    pub(crate) line: usize,
+}
+
+/// What is thought of the key that a server shows.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Known,
+    /// No key of this server is known.
+    Unknown,
+    /// Others are known: the first of them, one of the same type if there is one.
+    Changed(KnownKey),
+    Revoked(KnownKey),
+}
+
+impl KnownKeys {
+    /// Takes from a file's text what concerns the server called `name` (`host` or `[host]:port`).
+    pub(crate) fn add(&mut self, text: &str, file: &Path, name: &str) {
+        for (index, line) in text.lines().enumerate() {
+            let mut words = line.split_ascii_whitespace();
+            let Some(first) = words.next() else { continue };
+            let (marker, hosts) = match first.strip_prefix('@') {
+                Some(marker) => (Some(marker), words.next().unwrap_or_default()),
+                None => (None, first),
+            };
+            // The type stands in the key itself, too.
+            let key = words.nth(1).and_then(|text| STANDARD.decode(text).ok());
+            let Some(blob) = key else { continue };
+            let known = KnownKey { blob, file: file.to_owned(), line: index + 1 };
+            match marker {
+                // libssh2 knows no certificates, so an authority's key says nothing about a server's.
+                Some("cert-authority") => {}
+                Some("revoked") if names(hosts, name) => self.revoked.push(known),
+                None if names(hosts, name) => self.known.push(known),
+                None if bare(name).is_some_and(|bare| names(hosts, bare)) => {
+                    self.without_port.push(known);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether `blob` is the key to expect.
+    pub(crate) fn verdict(&self, blob: &[u8]) -> Verdict {
+        let is_it = |known: &&KnownKey| known.blob == blob;
+        if let Some(revoked) = self.revoked.iter().find(is_it) {
+            return Verdict::Revoked(revoked.clone());
+        }
+        if self.known.iter().chain(&self.without_port).any(|known| is_it(&known)) {
+            return Verdict::Known;
+        }
+        let same_type =
+            self.known.iter().find(|known| wire::algorithm(&known.blob) == wire::algorithm(blob));
+        match same_type.or_else(|| self.known.first()) {
+            Some(other) => Verdict::Changed(other.clone()),
+            None => Verdict::Unknown,
+        }
+    }
+
+    /// The signature algorithms of the known keys, best first, as a server is to be asked for its key: it may have several, and the
+    /// one that it would choose by itself may be none that is known.
+    pub(crate) fn algorithms(&self) -> String {
+        let types: Vec<&str> = self
+            .known
+            .iter()
+            .chain(&self.without_port)
+            .filter_map(|known| wire::algorithm(&known.blob))
+            .collect();
+        let known = ALGORITHMS.iter().filter(|(kind, _)| types.contains(kind));
+        known.map(|(_, algorithms)| *algorithms).collect::<Vec<_>>().join(",")
+    }
+}
+
+/// A line for a known_hosts file.
+pub(crate) fn line(name: &str, blob: &[u8]) -> String {
+    format!("{name} {} {}\n", wire::algorithm(blob).unwrap_or_default(), STANDARD.encode(blob))
+}
+
+/// A key as ssh shows it: its type and `SHA256:…`.
+pub(crate) fn fingerprint(blob: &[u8]) -> String {
+    let kind = wire::algorithm(blob).unwrap_or("unknown").escape_debug();
+    format!("{kind} SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(blob)))
+}
+
+/// Whether the first field of a line means the server: a list of patterns, or one hashed name.
+fn names(hosts: &str, name: &str) -> bool {
+    if let Some(hashed) = hosts.strip_prefix("|1|") {
+        return is_hash_of(hashed, name).unwrap_or(false);
+    }
+    let mut found = false;
+    for pattern in hosts.split(',') {
+        match pattern.strip_prefix('!') {
+            Some(pattern) if matches(pattern, name) => return false,
+            Some(_) => {}
+            None => found |= matches(pattern, name),
+        }
+    }
+    found
+}
+
+/// `salt|hash`, both in base64: HMAC-SHA1 of the name with the salt as key.
+fn is_hash_of(hashed: &str, name: &str) -> Option<bool> {
+    let (salt, hash) = hashed.split_once('|')?;
+    let mut mac = Hmac::<Sha1>::new_from_slice(&STANDARD.decode(salt).ok()?).ok()?;
+    mac.update(name.as_bytes());
+    Some(mac.verify_slice(&STANDARD.decode(hash).ok()?).is_ok())
+}
+
+/// `*` stands for any characters, `?` for one. No work grows with the square of a pattern's stars.
+fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name) = (pattern.to_lowercase().into_bytes(), name.as_bytes());
+    let (mut at, mut star, mut i) = (0, None, 0);
+    while i < name.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                star = Some((at, i));
+                at += 1;
+            }
+            Some(one) if *one == b'?' || Some(one) == name.get(i) => {
+                at += 1;
+                i += 1;
+            }
+            _ => {
+                let Some((last, taken)) = star else { return false };
+                star = Some((last, taken + 1));
+                at = last + 1;
+                i = taken + 1;
+            }
+        }
+    }
+    pattern.get(at..).unwrap_or_default().iter().all(|rest| *rest == b'*')
+}
+
+/// `host` of `[host]:port`.
+fn bare(name: &str) -> Option<&str> {
+    name.strip_prefix('[')?.rsplit_once("]:").map(|(host, _)| host)
+}
+
+/// Key types and what their keys sign with.
+const ALGORITHMS: [(&str, &str); 6] = [
+    ("ssh-ed25519", "ssh-ed25519"),
+    ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256"),
+    ("ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384"),
+    ("ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521"),
+    ("ssh-rsa", "rsa-sha2-512,rsa-sha2-256,ssh-rsa"),
+    ("ssh-dss", "ssh-dss"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blob(kind: &str, key: &[u8]) -> Vec<u8> {
+        let mut blob = Vec::new();
+        wire::put_string(&mut blob, kind.as_bytes());
+        wire::put_string(&mut blob, key);
+        blob
+    }
+
+    fn known(text: &str, name: &str) -> KnownKeys {
+        let mut known = KnownKeys::default();
+        known.add(text, Path::new("/k"), name);
+        known
+    }
+
+    #[test]
+    fn names_match_as_sshd_8_says() {
+        for (hosts, name, expected) in [
+            ("hv1", "hv1", true),
+            ("HV1", "hv1", true),
+            ("hv1", "hv10", false),
+            ("a,hv1,b", "hv1", true),
+            ("hv*", "hv1", true),
+            ("hv?.example.*", "hv1.example.org", true),
+            ("*.example.org", "example.org", false),
+            ("*.example.org,!hv1.example.org", "hv1.example.org", false),
+            ("!hv1", "hv2", false),
+            ("[hv1]:2222", "[hv1]:2222", true),
+            ("[hv1]:*", "[hv1]:2222", true),
+            ("hv1", "[hv1]:2222", false),
+            ("*a*a*a*a*a*a*a*b", &"a".repeat(5000), false),
+            ("**", "x", true),
+            ("", "x", false),
+            ("|1|x4IF6YmVBkUmB+d/Y04p7iHpQ+k=|bad", "hv1.example.org", false),
+            ("|1||", "hv1", false),
+            ("|1|not base64|x", "hv1", false),
+        ] {
+            assert_eq!(names(hosts, name), expected, "{hosts} {name}");
+        }
+    }
+
+    #[test]
+    fn hashed_names_are_those_that_openssh_writes() {
+        // By `ssh-keygen -H`.
+        let hosts = "|1|md6V0PmtJ7FgtJaSuP/4cZBhc8w=|UCNpKo8nQY2EQDDL65q+HZ5s9Z8=";
+        assert!(names(hosts, "hv1.example.org"));
+        assert!(!names(hosts, "hv2.example.org"));
+    }
+
+    #[test]
+    fn the_verdict_is_that_of_all_lines() {
+        let (old, new) = (blob("ssh-ed25519", b"old"), blob("ssh-ed25519", b"new"));
+        let rsa = blob("ssh-rsa", b"rsa");
+        let text = format!(
+            "# a comment\n\nbroken line\n{}{}@revoked * {}",
+            line("hv1,10.0.0.1", &old),
+            line("hv1", &rsa),
+            line("", &new).trim_start()
+        );
+        let at = |blob: &[u8], line| KnownKey { blob: blob.to_vec(), file: "/k".into(), line };
+        let found = known(&text, "hv1");
+        assert_eq!(found.verdict(&old), Verdict::Known);
+        assert_eq!(found.verdict(&rsa), Verdict::Known);
+        assert_eq!(found.verdict(&new), Verdict::Revoked(at(&new, 6)));
+        // Compared with the one of its own type where there is one.
+        assert_eq!(found.verdict(&blob("ssh-rsa", b"x")), Verdict::Changed(at(&rsa, 5)));
+        assert_eq!(found.verdict(&blob("ssh-dss", b"x")), Verdict::Changed(at(&old, 4)));
+        assert_eq!(found.algorithms(), "ssh-ed25519,rsa-sha2-512,rsa-sha2-256,ssh-rsa");
+        let stranger = known(&text, "hv2");
+        assert_eq!(stranger.verdict(&old), Verdict::Unknown);
+        assert_eq!(stranger.verdict(&new), Verdict::Revoked(at(&new, 6)));
+        assert_eq!(stranger.algorithms(), "");
+    }
+
+    #[test]
+    fn a_line_without_the_port_proves_a_key_right_but_none_wrong() {
+        let (old, new) = (blob("ssh-ed25519", b"old"), blob("ssh-ed25519", b"new"));
+        let found = known(&line("hv1", &old), "[hv1]:2222");
+        assert_eq!(found.verdict(&old), Verdict::Known);
+        assert_eq!(found.verdict(&new), Verdict::Unknown);
+    }
+
+    #[test]
+    fn an_authority_says_nothing_of_a_key() {
+        let key = blob("ssh-ed25519", b"old");
+        let text = format!("@cert-authority {}", line("hv1", &key));
+        assert_eq!(known(&text, "hv1").verdict(&key), Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_fingerprint_is_written_as_ssh_does() {
+        // `ssh-keygen -l` of this key.
+        let key = "AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+        let blob = STANDARD.decode(key).unwrap();
+        assert_eq!(
+            fingerprint(&blob),
+            "ssh-ed25519 SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU"
+        );
+    }
+}

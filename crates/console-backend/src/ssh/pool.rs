@@ -1,0 +1,272 @@
+//! The connections to all servers: one to each, and more when it is full.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, info};
+
+use super::channels::Request;
+use super::connect::{greet, within};
+use super::driver::{self, Health};
+use super::error::{Lost, SshError, SshStep};
+use super::host::{SshHost, SshProxy};
+use super::limits::SshLimits;
+use super::stream::SshStream;
+use super::target::Target;
+use crate::{Backend, tcp};
+
+pub(crate) struct Pool {
+    limits: SshLimits,
+    servers: Mutex<HashMap<Arc<SshHost>, Connections>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// The connections to one server.
+#[derive(Default)]
+struct Connections {
+    open: Vec<Arc<Connection>>,
+    /// The one that is being opened, for all who wait for it.
+    flight: Option<Flight>,
+}
+
+type Flight = Shared<BoxFuture<'static, Result<(), Arc<SshError>>>>;
+
+struct Connection {
+    requests: mpsc::Sender<Request>,
+    places: Arc<Semaphore>,
+    health: Arc<Health>,
+}
+
+impl Pool {
+    pub(crate) fn new(limits: SshLimits) -> Arc<Self> {
+        Arc::new(Self {
+            limits,
+            servers: Mutex::default(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        })
+    }
+
+    /// Connects to `target` through `host`. Each step has its time-out, jump hosts' steps their own.
+    pub(crate) fn open(
+        self: Arc<Self>,
+        host: Arc<SshHost>,
+        target: Target,
+    ) -> BoxFuture<'static, Result<SshStream, Arc<SshError>>> {
+        // Boxed: a jump host is reached by the same way.
+        async move {
+            let mut pauses = if target.is_socket() { SOCKET_PAUSES } else { &[] }.iter();
+            let mut again = true;
+            loop {
+                let (connection, place) = self.connection(&host).await?;
+                let error = match self.ask(&host, &connection, place, &target).await {
+                    Ok(stream) => return Ok(stream),
+                    Err(error) => error,
+                };
+                match error {
+                    // It had been idle, and has ended while we asked.
+                    SshError::Lost { .. } if again => again = false,
+                    SshError::Refused { .. } => match pauses.next() {
+                        Some(pause) => sleep(*pause).await,
+                        None => return Err(error.into()),
+                    },
+                    _ => return Err(error.into()),
+                }
+            }
+        }
+        .boxed()
+    }
+
+    /// Ends all connections in order, and waits for them to end.
+    pub(crate) async fn close(&self) {
+        self.stop.cancel();
+        self.servers().clear();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    async fn ask(
+        &self,
+        host: &SshHost,
+        connection: &Connection,
+        place: OwnedSemaphorePermit,
+        target: &Target,
+    ) -> Result<SshStream, SshError> {
+        let (reply, answer) = oneshot::channel();
+        let deadline = Instant::now() + self.limits.channel_timeout;
+        let request = Request { target: target.clone(), place, deadline, reply };
+        let over = || SshError::Lost { server: host.address(), source: Lost::Unused };
+        // As many may wait as there are places, so there is room.
+        connection.requests.try_send(request).map_err(|_| over())?;
+        answer.await.unwrap_or_else(|_| Err(over()))
+    }
+
+    /// A connection with a place in it.
+    async fn connection(
+        self: &Arc<Self>,
+        host: &Arc<SshHost>,
+    ) -> Result<(Arc<Connection>, OwnedSemaphorePermit), Arc<SshError>> {
+        loop {
+            let flight = {
+                let mut servers = self.servers();
+                let connections = servers.entry(host.clone()).or_default();
+                connections.open.retain(|connection| !connection.health.is_over.load(Relaxed));
+                let is_full = connections.open.len() >= self.limits.connections_per_host;
+                if let Some(found) = connections.free(is_full) {
+                    return Ok(found);
+                }
+                match &connections.flight {
+                    Some(flight) if flight.peek().is_none() => flight.clone(),
+                    _ if is_full => {
+                        return Err(Arc::new(SshError::Full {
+                            server: host.address(),
+                            connections: self.limits.connections_per_host,
+                            channels: self.limits.channels_per_connection,
+                        }));
+                    }
+                    _ => {
+                        let flight = self.start(host.clone());
+                        connections.flight = Some(flight.clone());
+                        flight
+                    }
+                }
+            };
+            flight.await?;
+        }
+    }
+
+    /// Opens one more connection, in a task of its own: whoever asked for it may leave, others may wait for it, too.
+    fn start(self: &Arc<Self>, host: Arc<SshHost>) -> Flight {
+        let pool = self.clone();
+        let server = host.address();
+        let opening = self.tasks.spawn(async move {
+            let stopped = Lost::Unused;
+            let opened = tokio::select! {
+                opened = pool.connect(&host) => opened,
+                () = pool.stop.cancelled() => {
+                    Err(Arc::new(SshError::Lost { server: host.address(), source: stopped }))
+                }
+            };
+            let mut servers = pool.servers();
+            let Some(connections) = servers.get_mut(&host) else { return Ok(()) };
+            connections.flight = None;
+            let opened = opened.map(|connection| connections.open.push(connection));
+            if connections.open.is_empty() {
+                servers.remove(&host);
+            }
+            opened
+        });
+        let ended = move |_| Err(Arc::new(SshError::Lost { server, source: Lost::Unused }));
+        opening.map(|done| done.unwrap_or_else(ended)).boxed().shared()
+    }
+
+    async fn connect(
+        self: &Arc<Self>,
+        host: &Arc<SshHost>,
+    ) -> Result<Arc<Connection>, Arc<SshError>> {
+        let start = Instant::now();
+        let io = self.reach(host).await?;
+        let dialogue = greet(io, host, &self.limits).await?;
+        info!(
+            server = host.address(),
+            user = host.user,
+            ms = start.elapsed().as_millis(),
+            "SSH connection opened"
+        );
+        let places = self.limits.channels_per_connection;
+        let (requests, asked) = mpsc::channel(places.max(1));
+        let health = Arc::<Health>::default();
+        let run = driver::run(
+            dialogue,
+            host.address(),
+            self.limits.clone(),
+            asked,
+            health.clone(),
+            self.stop.clone(),
+        );
+        let server = host.address();
+        let (pool, key) = (Arc::downgrade(self), host.clone());
+        self.tasks.spawn(async move {
+            let lost = run.await;
+            debug!(server, cause = %lost, "SSH connection ended");
+            if let Some(pool) = pool.upgrade() {
+                pool.forget(&key);
+            }
+        });
+        Ok(Arc::new(Connection { requests, places: Arc::new(Semaphore::new(places)), health }))
+    }
+
+    /// The server's port, by TCP or through another server.
+    async fn reach(self: &Arc<Self>, host: &SshHost) -> Result<Backend, Arc<SshError>> {
+        let server = host.address();
+        match &host.proxy {
+            SshProxy::Command => Err(Arc::new(SshError::ProxyCommand { server })),
+            SshProxy::Jump(jump) => {
+                let target = Target::Tcp { host: host.hostname.clone(), port: host.port.get() };
+                let opened = self.clone().open(jump.clone(), target).await;
+                let behind = |source| Arc::new(SshError::Jump { server, source });
+                opened.map(Backend::Ssh).map_err(behind)
+            }
+            SshProxy::None => {
+                let limit = host.connect_timeout.unwrap_or(self.limits.connect_timeout);
+                let connect = tcp::connect(&host.hostname, host.port, None, Instant::now() + limit);
+                within(limit, &server, SshStep::Connect, connect)
+                    .await?
+                    .map(Backend::Tcp)
+                    .map_err(|failure| Arc::new(failed(failure, host, limit)))
+            }
+        }
+    }
+
+    /// Removes what has ended of a server.
+    fn forget(&self, host: &Arc<SshHost>) {
+        let mut servers = self.servers();
+        if let Some(connections) = servers.get_mut(host) {
+            connections.open.retain(|connection| !connection.health.is_over.load(Relaxed));
+            if connections.open.is_empty() && connections.flight.is_none() {
+                servers.remove(host);
+            }
+        }
+    }
+
+    fn servers(&self) -> MutexGuard<'_, HashMap<Arc<SshHost>, Connections>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn failed(failure: tcp::Failure, host: &SshHost, limit: Duration) -> SshError {
+    let server = host.address();
+    match failure {
+        tcp::Failure::Resolve(source) => SshError::Resolve { name: host.hostname.clone(), source },
+        tcp::Failure::Connect(source) if source.kind() == io::ErrorKind::TimedOut => {
+            SshError::TimedOut { server, step: SshStep::Connect, limit }
+        }
+        tcp::Failure::Connect(source) => SshError::Connect { server, source },
+    }
+}
+
+impl Connections {
+    /// A place in the first connection that has one; in a doubtful one only if there can be `no_other`.
+    fn free(&self, no_other: bool) -> Option<(Arc<Connection>, OwnedSemaphorePermit)> {
+        let place = |connection: &Arc<Connection>| {
+            Some((connection.clone(), connection.places.clone().try_acquire_owned().ok()?))
+        };
+        let is_good = |connection: &&Arc<Connection>| !connection.health.is_doubtful.load(Relaxed);
+        let good = self.open.iter().filter(is_good).find_map(place);
+        good.or_else(|| self.open.iter().find_map(place).filter(|_| no_other))
+    }
+}
+
+/// QEMU's VNC sockets let one connection wait (listen backlog 1), and a server tells that like any refusal.
+const SOCKET_PAUSES: &[Duration] =
+    &[Duration::from_millis(50), Duration::from_millis(100), Duration::from_millis(200)];
