@@ -19,14 +19,17 @@ pub(crate) fn with_remote(proxy: ProxyBuilder, remote: &Remote) -> ProxyBuilder 
     let (v4, v6) = (remote.v4(), remote.v6());
     let pki = remote.pki().display();
     proxy
-        .host_with(TCP, &[line("connection", "tcp"), line("hostname", v4), login(), password()])
+        .host_with(
+            TCP,
+            &[line("connection", "tcp"), line("hostname", v4), login(), password(remote)],
+        )
         .host_with(
             TLS,
             &[
                 line("connection", "tls"),
                 line("hostname", format!("[{v6}]")),
                 login(),
-                password(),
+                password(remote),
                 line("uri", format!("qemu+tls://[{v6}]/system?pkipath={pki}")),
             ],
         )
@@ -51,8 +54,8 @@ pub(crate) fn login() -> String {
     line("login", harness::remote::LOGIN)
 }
 
-pub(crate) fn password() -> String {
-    line("password", harness::remote::PASSWORD)
+pub(crate) fn password(remote: &Remote) -> String {
+    line("password", remote.password())
 }
 
 pub(crate) fn vnc(listen: Listen) -> Console {
@@ -139,7 +142,7 @@ async fn consoles_of_another_machine_open_by_each_connection() -> Result<()> {
         browser.open(&proxy.page_url_at(host, guest.uuid())).await?;
         types_and_sees_the_echo(&browser, guest, "ok").await?;
     }
-    assert!(!proxy.log().contains(harness::remote::PASSWORD), "{}", proxy.log());
+    assert!(!proxy.log().contains(remote.password()), "{}", proxy.log());
     Ok(())
 }
 
@@ -168,7 +171,7 @@ async fn ssh_config_and_new_host_keys_are_followed() -> Result<()> {
         line("connection", "ssh"),
         line("hostname", remote.v6()),
         line("login", "root"),
-        password(),
+        password(&remote),
         line("ssh_known_hosts", known.display()),
     ];
     let tunnelled = [alias.to_vec(), vec![line("ssh_tunnel", "always")]].concat();

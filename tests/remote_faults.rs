@@ -81,7 +81,7 @@ async fn refused_credentials_are_told_at_once_in_libvirts_words() -> Result<()> 
                 line("connection", "tls"),
                 line("hostname", v4),
                 login(),
-                password(),
+                password(&remote),
                 line("uri", format!("qemu+tls://{v4}/system?pkipath={stranger}")),
             ],
         )
@@ -100,7 +100,7 @@ async fn refused_credentials_are_told_at_once_in_libvirts_words() -> Result<()> 
     }
     assert!(opens(&proxy, 1, near.uuid()).await?);
     let log = proxy.log();
-    for secret in ["wr0ng-one", harness::remote::PASSWORD] {
+    for secret in ["wr0ng-one", remote.password()] {
         assert!(!log.contains(secret), "{log}");
     }
     Ok(())

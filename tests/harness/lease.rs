@@ -27,13 +27,13 @@ use crate::{process, wait};
 pub const GRACE: Duration = Duration::from_secs(10);
 
 /// What the shell does around a cage's script. The script defines the functions `prepare`, `work` (runs in the background)
-/// and `finish`; a line that comes over the lease is the name of a function to call.
+/// and `finish`; a line that comes over the lease is the name of a function to call, and maybe its argument.
 const CAGE: &str = r#"
 set -eu
 exec 3<&0 </dev/null
 prepare
 { work 3<&-; echo "$?" >"$ended"; } &
-while read -r word; do "$word"; done <&3 3<&- &
+while read -r word argument; do "$word" "$argument" || echo "$word $argument failed"; done <&3 3<&- &
 wait "$!" || :
 kill -KILL -1 2>/dev/null || :
 wait

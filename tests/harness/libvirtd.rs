@@ -116,9 +116,7 @@ impl Libvirtd {
     ///
     /// It has ended.
     pub fn pause(&mut self) -> Result<()> {
-        self.cage.call("pause")?;
-        let paused = self.dir.join("paused");
-        wait::until("libvirtd to be paused", READY, || Ok(paused.exists().then_some(())))
+        self.call("pause", "paused")
     }
 
     /// Lets it go on.
@@ -138,10 +136,7 @@ impl Libvirtd {
     ///
     /// It does not answer again in time.
     pub fn restart(&mut self) -> Result<()> {
-        let ended = self.dir.join("ended-once");
-        let _ = fs::remove_file(&ended);
-        self.cage.call("restart")?;
-        wait::until("libvirtd to end", READY, || Ok(ended.exists().then_some(())))?;
+        self.call("restart", "ended-once")?;
         wait::until("libvirtd to answer", READY, || Ok(self.virsh.answers().then_some(())))
     }
 
@@ -151,10 +146,7 @@ impl Libvirtd {
     ///
     /// It does not end.
     pub fn kill(&mut self) -> Result<()> {
-        let ended = self.dir.join("ended-once");
-        let _ = fs::remove_file(&ended);
-        self.cage.call("slay")?;
-        wait::until("libvirtd to end", READY, || Ok(ended.exists().then_some(())))
+        self.call("slay", "ended-once")
     }
 
     /// Starts it again after [`kill`](Self::kill).
@@ -167,12 +159,21 @@ impl Libvirtd {
         wait::until("libvirtd to answer", READY, || Ok(self.virsh.answers().then_some(())))
     }
 
+    /// Calls a function of the cage's script; does not wait for it.
+    pub(crate) fn command(&mut self, function: &str) -> Result<()> {
+        self.cage.call(function)
+    }
+
     /// Calls a function of the cage's script and waits until it has made this mark in the folder.
     pub(crate) fn call(&mut self, function: &str, mark: &str) -> Result<()> {
         let mark = self.dir.join(mark);
         let _ = fs::remove_file(&mark);
         self.cage.call(function)?;
-        wait::until(function, READY, || Ok(mark.exists().then_some(())))
+        let done = wait::until(function, READY, || {
+            ensure!(!self.cage.has_ended()?, "the cage has ended");
+            Ok(mark.exists().then_some(()))
+        });
+        done.map_err(|error| wait::with_log(&error, "libvirtd", &self.cage.log()))
     }
 
     /// The URI by which any process on this machine reaches it.

@@ -41,14 +41,16 @@ join_network() {
     inside ip address add "$v4.2/30" dev "wcr$NET"
     inside ip address add "$v6:2/126" dev "wcr$NET" nodad
     inside ip link set "wcr$NET" up
+    # With a reverse path filter a pulled cable would tell of itself: the neighbour could not be found any more.
+    inside sh -c 'for filter in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >"$filter" || :; done'
     # Without its cable nothing that is meant for this machine leaves by another way.
     ip route replace unreachable "$v4.0/30" metric 9999
     ip -6 route replace unreachable "$v6:/126" metric 9999
     mkdir -p -m 0755 /run/sshd
     know /etc/passwd 'sshd:x:64056:65534::/run/sshd:/usr/sbin/nologin'
-    # Root's password in here, for SSH.
-    { echo "root:$(cat root_password):19000:0:99999:7:::"; grep -v '^root:' /etc/shadow; } >shadow
-    chmod 0600 shadow && mount --bind shadow /etc/shadow
+    # Root's password in here, for SSH; nobody else has one.
+    (umask 0077 && echo "root:$(cat root_password):19000:0:99999:7:::" >shadow)
+    mount --bind shadow /etc/shadow
 }
 
 inside() {
@@ -93,7 +95,7 @@ work() {
     if [ -n "${NET:-}" ]; then
         listen=--listen
         export SASL_CONF_PATH="$BED/sasl"
-        inside "$SSHD" -D -f "$BED/sshd_config" -E "$BED/sshd.log" &
+        serve 22
     fi
     while :; do
         inside libvirtd $listen && status=0 || status=$?
@@ -120,11 +122,31 @@ daemon() {
 
 # Makes it hang: it keeps its sockets and answers nothing.
 pause() { kill -STOP "$(daemon)" && : >paused; }
-resume() { kill -CONT "$(daemon)" && rm paused; }
+resume() { kill -CONT "$(daemon)" && rm -f paused; }
 # Guests go on meanwhile.
 restart() { : >restarting && kill -TERM "$(daemon)"; }
-slay() { : >slain && kill -KILL "$(daemon)"; }
-revive() { rm slain; }
+slay() { rm -f paused && : >slain && kill -KILL "$(daemon)"; }
+revive() { rm -f slain; }
+
+# An SSH server on port $1, with sshd-$1.conf.
+serve() {
+    inside "$SSHD" -D -f "$BED/sshd-$1.conf" -E "$BED/sshd-$1.log" &
+    echo "$!" >"sshd-$1.pid"
+}
+# Process $1 and all that descend from it.
+family() {
+    echo "$1"
+    for status in /proc/[0-9]*/status; do
+        grep -q "^PPid:	$1\$" "$status" 2>/dev/null || continue
+        status=${status#/proc/}
+        family "${status%/status}"
+    done
+}
+signal_sshd() { kill "-$2" $(family "$(cat "sshd-$1.pid")") && : >"sshd-$1.$2"; }
+freeze_sshd() { signal_sshd "$1" STOP; }
+thaw_sshd() { signal_sshd "$1" CONT; }
+# With all its connections.
+kill_sshd() { signal_sshd "$1" KILL; }
 
 # Keeps what libvirtd found out about QEMU for the next bed: whole files only.
 save() {

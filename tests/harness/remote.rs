@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -15,17 +14,17 @@ use crate::guest::GuestBuilder;
 use crate::libvirtd::{Libvirtd, Network};
 use crate::packages::{self, Emulator};
 use crate::pki::Authority;
+use crate::ssh_server::{self, SSH_PORT, SshServer};
 
 /// Who may log in by SASL.
 pub const LOGIN: &str = "tester";
-/// With which password; it is also root's for SSH.
-pub const PASSWORD: &str = "s3cret-sasl";
 
 /// A running remote hypervisor. Dropping it ends all of it.
 #[derive(Debug)]
 pub struct Remote {
     libvirtd: Libvirtd,
     dir: PathBuf,
+    password: String,
     pki: Authority,
     stranger: Authority,
 }
@@ -46,8 +45,10 @@ impl Remote {
         // It trusts our server, and libvirt looks first whether it would trust its own certificate.
         let [ours, own] = [&pki, &stranger].map(|one| fs::read(one.dir().join("cacert.pem")));
         fs::write(stranger.dir().join("cacert.pem"), [ours?, own?].concat())?;
-        sasl(&dir.join("sasl"))?;
-        ssh(dir)?;
+        // Its SSH server can be reached by anybody on this machine.
+        let password = fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim().to_owned();
+        sasl(&dir.join("sasl"), &password)?;
+        ssh_server::prepare(dir, &password)?;
         let conf = conf(pki.dir());
         let network = Network { conf, sshd: Some(sshd) };
         let prepare = |index: u16| {
@@ -57,7 +58,23 @@ impl Remote {
             fs::write(dir.join("known_hosts"), hosts).context("cannot write known_hosts")
         };
         let libvirtd = Libvirtd::launch(dir, emulator, &network, prepare)?;
-        Ok(Self { libvirtd, dir: dir.to_owned(), pki, stranger })
+        let remote = Self { libvirtd, dir: dir.to_owned(), password, pki, stranger };
+        ssh_server::wait_for(remote.v4(), SSH_PORT, dir)?;
+        Ok(remote)
+    }
+
+    /// The password of [`LOGIN`] for SASL, and root's for SSH.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// One more SSH server on it, with these lines in its sshd_config in front of the usual ones (the first value of an option counts).
+    ///
+    /// # Errors
+    ///
+    /// It does not start; the error has its log.
+    pub fn ssh_server(&mut self, options: &str) -> Result<SshServer> {
+        SshServer::start(&self.dir, self.v4(), options, &mut self.libvirtd)
     }
 
     /// Its IPv4 address.
@@ -159,7 +176,7 @@ ca_file = \"{pki}/cacert.pem\"
 
 /// libvirtd finds it by `SASL_CONF_PATH`. Over plain TCP libvirt wants a mechanism that encrypts: of those in Debian's packages that is DIGEST-MD5
 /// alone.
-fn sasl(dir: &Path) -> Result<()> {
+fn sasl(dir: &Path, password: &str) -> Result<()> {
     fs::create_dir(dir)?;
     let database = dir.join("passwd.db");
     let conf = format!("mech_list: digest-md5\nsasldb_path: {}\n", database.display());
@@ -172,32 +189,9 @@ fn sasl(dir: &Path) -> Result<()> {
         .spawn()
         .context("cannot run saslpasswd2")?;
     if let Some(mut input) = saslpasswd.stdin.take() {
-        std::io::Write::write_all(&mut input, PASSWORD.as_bytes())?;
+        std::io::Write::write_all(&mut input, password.as_bytes())?;
     }
     let status = saslpasswd.wait()?;
     ensure!(status.success(), "saslpasswd2: {status}");
     Ok(())
-}
-
-/// Keys, a password and the server's configuration; root may log in.
-fn ssh(dir: &Path) -> Result<()> {
-    for name in ["host_key", "id_ed25519"] {
-        let made = Command::new("ssh-keygen")
-            .args(["-q", "-t", "ed25519", "-N", "", "-f"])
-            .arg(dir.join(name))
-            .status()
-            .context("cannot run ssh-keygen (package openssh-client)")?;
-        ensure!(made.success(), "ssh-keygen failed: {made}");
-    }
-    let authorized = dir.join("authorized_keys");
-    fs::copy(dir.join("id_ed25519.pub"), &authorized)?;
-    fs::set_permissions(&authorized, fs::Permissions::from_mode(0o600))?;
-    let hash = Command::new("openssl").args(["passwd", "-6", PASSWORD]).output();
-    fs::write(dir.join("root_password"), hash.context("cannot run openssl")?.stdout)?;
-    let conf = format!(
-        "HostKey {0}/host_key\nAuthorizedKeysFile {0}/authorized_keys\nStrictModes no\nUsePAM no\n\
-         PasswordAuthentication yes\nPermitRootLogin yes\nPidFile none\n",
-        dir.display()
-    );
-    fs::write(dir.join("sshd_config"), conf).context("cannot write sshd_config")
 }
