@@ -12,6 +12,9 @@ mod remote_faults;
 mod screen;
 mod sessions;
 mod spice;
+mod ssh_channels;
+mod ssh_login;
+mod ssh_rig;
 mod tunnels;
 
 use std::time::Duration;

@@ -61,25 +61,29 @@ fn inventory_host(settings: &HostSettings, user: &SshUser) -> Result<Host> {
     Ok(Host::new(settings.id, &settings.name, &connection, login, &config, uri)?)
 }
 
-fn ssh_host(access: &SshAccess) -> SshHost {
-    let mut host = SshHost::new(&access.hostname, &access.user);
-    host.name.clone_from(&access.name);
-    host.port = access.port;
-    host.keys.clone_from(&access.keys);
-    host.usual_keys.clone_from(&access.usual_keys);
-    host.agent.clone_from(&access.agent);
-    host.identities_only = access.identities_only;
-    host.password.clone_from(&access.password);
-    host.known_hosts.clone_from(&access.known_hosts);
-    host.host_key_alias.clone_from(&access.host_key_alias);
-    host.connect_timeout = access.connect_timeout;
-    host.host_keys = if access.accept_new { HostKeys::AcceptNew } else { HostKeys::Strict };
-    host.proxy = match &access.proxy {
-        console_inventory::SshProxy::None => SshProxy::None,
-        console_inventory::SshProxy::Command => SshProxy::Command,
-        console_inventory::SshProxy::Jump(jump) => SshProxy::Jump(Arc::new(ssh_host(jump))),
-    };
-    host
+fn ssh_host(access: SshAccess) -> SshHost {
+    SshHost {
+        name: access.name,
+        hostname: access.hostname,
+        port: access.port,
+        user: access.user,
+        keys: access.keys,
+        usual_keys: access.usual_keys,
+        agent: access.agent,
+        identities_only: access.identities_only,
+        password: access.password,
+        known_hosts: access.known_hosts,
+        host_key_alias: access.host_key_alias,
+        host_keys: if access.accept_new { HostKeys::AcceptNew } else { HostKeys::Strict },
+        connect_timeout: access.connect_timeout,
+        proxy: match access.proxy {
+            console_inventory::SshProxy::None => SshProxy::None,
+            console_inventory::SshProxy::Command => SshProxy::Command,
+            console_inventory::SshProxy::Jump(jump) => {
+                SshProxy::Jump(Arc::new(ssh_host(Arc::unwrap_or_clone(jump))))
+            }
+        },
+    }
 }
 
 impl Resolve for Adapter {
@@ -89,7 +93,8 @@ impl Resolve for Adapter {
         wanted: Option<ConsoleKind>,
     ) -> Result<Target, Refusal> {
         let console = self.0.resolve(token, wanted).await.map_err(refusal)?;
-        let route = console.route.map_via(|access| Arc::new(ssh_host(&access)));
+        let route =
+            console.route.map_via(|access| Arc::new(ssh_host(Arc::unwrap_or_clone(access))));
         Ok(Target { guest_name: console.domain, kind: console.kind, route })
     }
 

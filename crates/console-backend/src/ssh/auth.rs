@@ -18,7 +18,7 @@ pub(crate) async fn log_in(dialogue: &mut Dialogue, host: &SshHost) -> Result<()
         Ok(None) => Ok(()),
         Ok(Some(accepts)) => Err(login.refused(accepts)),
         // Servers hang up on who has tried too often.
-        Err(Lost::Closed) if !login.attempts.is_empty() => {
+        Err(Lost::Closed | Lost::Goodbye(_)) if !login.attempts.is_empty() => {
             Err(login.refused("no more attempts, and has closed the connection".into()))
         }
         Err(source) => Err(SshError::Lost { server: host.address(), source }),
@@ -34,29 +34,37 @@ struct Login<'a> {
 impl Login<'_> {
     /// Nothing if we are in, or the methods that the server accepts.
     async fn run(&mut self) -> Result<Option<String>, Lost> {
+        let Some(mut methods) = self.methods().await? else { return Ok(None) };
+        if accepts(&methods, "publickey") && self.by_keys().await? {
+            return Ok(None);
+        }
+        if self.host.password.is_some() {
+            if !accepts(&methods, "password") && !accepts(&methods, "keyboard-interactive") {
+                // A key may have been the first half of what the server wants.
+                let Some(now) = self.methods().await? else { return Ok(None) };
+                methods = now;
+            }
+            if accepts(&methods, "password") && self.by_password().await? {
+                return Ok(None);
+            }
+            if accepts(&methods, "keyboard-interactive") && self.by_dialogue().await? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(methods.replace(',', ", ")))
+    }
+
+    /// The methods that the server accepts now; nothing if we are in.
+    async fn methods(&mut self) -> Result<Option<String>, Lost> {
         let user = &self.host.user;
-        let methods = self.dialogue.call(|engine| {
+        let asked = self.dialogue.call(|engine| {
             engine.call(|session| {
                 let methods = session.auth_methods(user).map(str::to_owned);
                 // The question is an attempt with no method, which succeeds at servers that ask for none.
                 if session.authenticated() { Ok(None) } else { methods.map(Some) }
             })
         });
-        let Some(methods) = methods.await.map_err(CallError::into_lost)? else { return Ok(None) };
-        let accepts = |method: &str| methods.split(',').any(|accepted| accepted == method);
-        if accepts("publickey") && self.by_keys().await? {
-            return Ok(None);
-        }
-        if self.host.password.is_some() {
-            let (password, dialogue) = (accepts("password"), accepts("keyboard-interactive"));
-            if (password && self.by_password().await?) || (dialogue && self.by_dialogue().await?) {
-                return Ok(None);
-            }
-            if !password && !dialogue {
-                self.note("password", "not accepted there");
-            }
-        }
-        Ok(Some(methods.replace(',', ", ")))
+        asked.await.map_err(CallError::into_lost)
     }
 
     async fn by_keys(&mut self) -> Result<bool, Lost> {
@@ -208,6 +216,10 @@ impl Login<'_> {
             attempts: std::mem::take(&mut self.attempts),
         }
     }
+}
+
+fn accepts(methods: &str, method: &str) -> bool {
+    methods.split(',').any(|accepted| accepted == method)
 }
 
 /// Those of the agent's keys that may be tried.

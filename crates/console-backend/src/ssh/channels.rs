@@ -130,7 +130,7 @@ impl Channels {
                 Poll::Ready(Ok(count)) => {
                     state.receive(self.scratch.get(..count).unwrap_or_default())
                 }
-                Poll::Ready(Err(error)) => return Err(error.into()),
+                Poll::Ready(Err(error)) => return Err(engine.lost(error)),
             }
         }
         if matches!(state.end, Some(End::Eof(false))) && engine.is_closed_by_server(id) {
@@ -144,14 +144,14 @@ impl Channels {
                     state.sent(count);
                     more = count > 0 && !state.outbound.is_empty();
                 }
-                Poll::Ready(Err(error)) => return Err(error.into()),
+                Poll::Ready(Err(error)) => return Err(engine.lost(error)),
             }
         }
         if state.is_shut && !state.eof_sent && state.outbound.is_empty() {
             match engine.send_eof(id) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => state.eof_sent = true,
-                Poll::Ready(Err(error)) => return Err(error.into()),
+                Poll::Ready(Err(error)) => return Err(engine.lost(error)),
             }
         }
         Ok(more && engine.output().len() < room)
@@ -162,7 +162,7 @@ impl Channels {
             Poll::Pending => Ok(()),
             Poll::Ready(done) => {
                 self.closing.remove(&id);
-                Ok(done?)
+                done.map_err(|error| engine.lost(error))
             }
         }
     }
@@ -194,7 +194,7 @@ impl Channels {
                 }
                 Err(error) => {
                     let Some(refusal) = refusal(&error, &request.target, &self.server) else {
-                        let lost = Lost::from(error);
+                        let lost = engine.lost(error);
                         let _ = request.reply.send(Err(self.lost(lost.clone())));
                         return Err(lost);
                     };

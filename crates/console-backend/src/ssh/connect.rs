@@ -30,13 +30,11 @@ pub(crate) async fn greet(
     let mut dialogue = Dialogue { engine, io };
     let shake = async {
         let algorithms = known.algorithms();
-        if !algorithms.is_empty() {
-            // Those that libssh2 does not have it leaves away; if it has none of them, its own order is as good as any.
-            let prefer = |engine: &mut Engine| {
+        dialogue
+            .call(|engine| {
                 engine.call(|session| session.method_pref(MethodType::HostKey, &algorithms))
-            };
-            let _ = prefer(&mut dialogue.engine);
-        }
+            })
+            .await?;
         dialogue.call(|engine| engine.call(ssh2::Session::handshake)).await
     };
     within(limits.handshake_timeout, &server, SshStep::Handshake, shake)

@@ -56,6 +56,9 @@ impl Dialogue {
             }
             match outcome {
                 Poll::Ready(Ok(done)) => return Ok(done),
+                Poll::Ready(Err(error)) if self.engine.is_over() => {
+                    return Err(CallError::Lost(self.engine.lost(error)));
+                }
                 // Whatever libssh2 makes of it: there was nothing more to read.
                 Poll::Ready(Err(_)) | Poll::Pending if closed => {
                     return Err(CallError::Lost(Lost::Closed));

@@ -22,6 +22,7 @@ use libssh2_sys::{LIBSSH2_CHANNEL, LIBSSH2_SESSION};
 use secrecy::SecretString;
 use ssh2::{ErrorCode, Session};
 
+use super::error::Lost;
 use super::pipe::PipeBox;
 use super::sign::Signing;
 
@@ -58,6 +59,11 @@ impl Engine {
         unsafe {
             let raw = raw(&session);
             *libssh2_sys::libssh2_session_abstract(raw) = pipe.as_ptr().cast();
+            libssh2_session_callback_set(
+                raw,
+                CALLBACK_DISCONNECT,
+                super::pipe::disconnected as *mut c_void,
+            );
             libssh2_session_callback_set(raw, CALLBACK_SEND, super::pipe::send as *mut c_void);
             libssh2_session_callback_set(raw, CALLBACK_RECV, super::pipe::receive as *mut c_void);
         }
@@ -78,6 +84,19 @@ impl Engine {
     /// No more will come from the server: calls that would wait for it fail from now on.
     pub(crate) fn close_input(&mut self) {
         self.pipe.get().closed = true;
+    }
+
+    /// Why the connection is over, as the server said it, or else as `error` has it.
+    pub(crate) fn lost(&mut self, error: ssh2::Error) -> Lost {
+        match self.pipe.get().goodbye.clone() {
+            Some(goodbye) => Lost::Goodbye(goodbye),
+            None => error.into(),
+        }
+    }
+
+    /// Whether the server has said goodbye.
+    pub(crate) fn is_over(&mut self) -> bool {
+        self.pipe.get().goodbye.is_some()
     }
 
     /// A call that concerns no channel.
@@ -268,6 +287,7 @@ const MAX_PACKET: u32 = 32 * 1024;
 const KEEPALIVE_SECONDS: u32 = 2;
 
 /// Numbers of libssh2.h that libssh2-sys does not have.
+const CALLBACK_DISCONNECT: c_int = 2;
 const CALLBACK_SEND: c_int = 5;
 const CALLBACK_RECV: c_int = 6;
 

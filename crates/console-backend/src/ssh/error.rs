@@ -205,6 +205,9 @@ pub enum Lost {
     /// The server closed it.
     #[error("the server closed it")]
     Closed,
+    /// The server closed it and said why.
+    #[error("the server closed it: {0}")]
+    Goodbye(String),
     /// We closed it: nobody needed it any more.
     #[error("it was no longer needed")]
     Unused,

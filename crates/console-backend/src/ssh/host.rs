@@ -13,7 +13,6 @@ use secrecy::{ExposeSecret, SecretString};
 ///
 /// Two that are equal share their connections.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct SshHost {
     /// What the server is called in the configuration, for logs.
     pub name: String,

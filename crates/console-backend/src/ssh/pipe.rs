@@ -2,10 +2,11 @@
 
 #![allow(unsafe_code, reason = "libssh2 calls back with bare pointers")]
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 use std::ptr::NonNull;
 
 use bytes::{Buf, BytesMut};
+use libssh2_sys::LIBSSH2_SESSION;
 use secrecy::{ExposeSecret, SecretString};
 use ssh2::{KeyboardInteractivePrompt, Prompt};
 
@@ -17,6 +18,8 @@ pub(crate) struct Pipe {
     pub(crate) closed: bool,
     /// What to answer when the server asks.
     pub(crate) answer: Option<SecretString>,
+    /// The server's last words, once it has said goodbye.
+    pub(crate) goodbye: Option<String>,
 }
 
 impl KeyboardInteractivePrompt for Pipe {
@@ -90,6 +93,31 @@ pub(crate) unsafe extern "C" fn send(
     pipe.output.extend_from_slice(unsafe { std::slice::from_raw_parts(from.cast(), length) });
     length.cast_signed()
 }
+
+/// The server's goodbye (RFC 4253 section 11.1), which libssh2 itself forgets.
+pub(crate) unsafe extern "C" fn disconnected(
+    _session: *mut LIBSSH2_SESSION,
+    _reason: c_int,
+    message: *const c_char,
+    length: c_int,
+    _language: *const c_char,
+    _language_length: c_int,
+    data: *mut *mut c_void,
+) {
+    // SAFETY: as above.
+    let pipe = unsafe { &mut *(*data).cast::<Pipe>() };
+    let length = usize::try_from(length).unwrap_or(0).min(MAX_GOODBYE);
+    let message = if message.is_null() {
+        Vec::new()
+    } else {
+        // SAFETY: libssh2 gives as many bytes, and we take no more.
+        unsafe { std::slice::from_raw_parts(message.cast::<u8>(), length) }.to_vec()
+    };
+    pipe.goodbye = Some(String::from_utf8_lossy(&message).escape_debug().to_string());
+}
+
+/// More of a goodbye is not kept, in bytes.
+const MAX_GOODBYE: usize = 500;
 
 /// EAGAIN, of which libssh2 expects the negative.
 const AGAIN: isize = libc::EAGAIN as isize;

@@ -91,7 +91,7 @@ impl SshError {
             }
             Self::Refused { is_socket: true, .. } => {
                 "see on the host whether the socket is there and the SSH login may open it, and in its sshd_config AllowStreamLocalForwarding \
-                 local"
+                 local, AllowTcpForwarding local and PermitOpen any"
                     .into()
             }
             Self::Refused { .. } => {

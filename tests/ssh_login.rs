@@ -1,0 +1,295 @@
+//! Who we are at an SSH server, and whether it is who it says.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use console_backend::{HostKeys, SshError, SshHost, SshLimits, SshProxy, SshStep};
+use harness::Result;
+use harness::lease::Leashed;
+use harness::ssh_server::new_key;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, UnixListener};
+
+use crate::ssh_rig::{Rig, quick};
+
+/// An agent with these keys; it ends with the value.
+fn agent(dir: &Path, keys: &[&Path]) -> Result<(Leashed, std::path::PathBuf)> {
+    let socket = dir.join("agent.sock");
+    let program = harness::paths::program("ssh-agent").expect("openssh-client");
+    let args = ["-D".as_ref(), "-a".as_ref(), socket.as_os_str()];
+    let agent = Leashed::start("agent", &program, &args, &[], dir)?;
+    harness::wait::until("the agent's socket", Duration::from_secs(10), || {
+        Ok(socket.exists().then_some(()))
+    })?;
+    for key in keys {
+        let added =
+            Command::new("ssh-add").arg("-q").arg(key).env("SSH_AUTH_SOCK", &socket).status()?;
+        assert!(added.success());
+    }
+    Ok((agent, socket))
+}
+
+#[tokio::test]
+async fn a_login_by_each_kind_of_key_by_agent_and_by_password() -> Result<()> {
+    let mut rig = Rig::start().await?;
+    let dir = rig.bed.dir().join("login");
+    std::fs::create_dir(&dir)?;
+    let kinds = ["ed25519", "rsa", "ecdsa"];
+    let mut authorized = String::new();
+    for kind in kinds {
+        authorized += &std::fs::read_to_string(new_key(&dir, kind, kind)?.with_extension("pub"))?;
+    }
+    std::fs::write(dir.join("authorized"), authorized)?;
+    let server =
+        rig.remote.ssh_server(&format!("AuthorizedKeysFile {}/authorized", dir.display()))?;
+    let bare = SshHost { keys: Vec::new(), ..rig.host(&server)? };
+
+    for kind in kinds {
+        for keys in [true, false] {
+            let mut host = bare.clone();
+            let list = if keys { &mut host.keys } else { &mut host.usual_keys };
+            list.extend([dir.join("none"), dir.join(kind)]);
+            rig.attempt(&host, SshLimits::default()).await?;
+        }
+        std::fs::create_dir(dir.join(format!("{kind}.d")))?;
+        let (_agent, socket) = agent(&dir.join(format!("{kind}.d")), &[&dir.join(kind)])?;
+        let host = SshHost { agent: Some(socket), ..bare.clone() };
+        rig.attempt(&host, SshLimits::default()).await?;
+        // Only keys that are named, too.
+        let only = SshHost { identities_only: true, ..host.clone() };
+        let refused = rig.attempt(&only, SshLimits::default()).await.unwrap_err().to_string();
+        assert!(refused.contains("has no key for it"), "{refused}");
+        // The agent's key is named by its public half; its private one is not there.
+        std::fs::copy(dir.join(format!("{kind}.pub")), dir.join(format!("half-{kind}.pub")))?;
+        let named = SshHost { usual_keys: vec![dir.join(format!("half-{kind}"))], ..only };
+        rig.attempt(&named, SshLimits::default()).await?;
+    }
+    let password = SshHost { password: Some(rig.remote.password().into()), ..bare.clone() };
+    rig.attempt(&password, SshLimits::default()).await?;
+    // Where the server asks for it in a dialogue.
+    let pam = rig
+        .remote
+        .ssh_server("UsePAM yes\nPasswordAuthentication no\nKbdInteractiveAuthentication yes")?;
+    rig.attempt(&SshHost { port: pam.port().try_into()?, ..password }, SshLimits::default())
+        .await?;
+    // And where it wants both.
+    let both = format!(
+        "AuthorizedKeysFile {}/authorized\nAuthenticationMethods publickey,password",
+        dir.display()
+    );
+    let both = rig.remote.ssh_server(&both)?;
+    let mut host = SshHost { port: both.port().try_into()?, keys: vec![dir.join("rsa")], ..bare };
+    assert!(rig.attempt(&host, SshLimits::default()).await.is_err());
+    host.password = Some(rig.remote.password().into());
+    rig.attempt(&host, SshLimits::default()).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_refused_login_says_all_that_was_tried() -> Result<()> {
+    let mut rig = Rig::start().await?;
+    let dir = rig.bed.dir().to_owned();
+    let server = rig.remote.ssh_server("")?;
+    let stranger = new_key(&dir, "stranger", "ed25519")?;
+    let secret = new_key(&dir, "secret", "ed25519")?;
+    let sealed = Command::new("ssh-keygen")
+        .args(["-q", "-p", "-P", "", "-N", "s3cret", "-f"])
+        .arg(&secret)
+        .status()?;
+    assert!(sealed.success());
+    let (_agent, socket) = agent(&dir, &[&stranger])?;
+    let mut host = rig.host(&server)?;
+    host.keys = vec![dir.join("none"), secret, stranger.clone()];
+    host.agent = Some(socket);
+    host.password = Some("wr0ng".into());
+    let refused = rig.attempt(&host, SshLimits::default()).await.unwrap_err();
+    let text = refused.to_string();
+    for part in [
+        &*format!("the SSH server {}:{} refuses the login root", rig.remote.v4(), server.port()),
+        "it accepts publickey, password",
+        &format!("key {} is not there", dir.join("none").display()),
+        "has a passphrase, which nobody is there to type",
+        &format!("key {} refused", stranger.display()),
+        "the agent's key root@",
+        "password refused",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("wr0ng") && !format!("{refused:?}").contains("wr0ng"), "{text}");
+    assert!(refused.remedy().contains("authorized_keys"), "{}", refused.remedy());
+
+    // Nothing to try.
+    let nothing = SshHost { keys: Vec::new(), agent: None, password: None, ..host.clone() };
+    let text = rig.attempt(&nothing, SshLimits::default()).await.unwrap_err().to_string();
+    assert!(text.ends_with("there is no key, agent or password to try"), "{text}");
+    // A server that hangs up on who tries too often.
+    let strict = rig.remote.ssh_server("MaxAuthTries 1")?;
+    let many = SshHost { port: strict.port().try_into()?, ..host.clone() };
+    let text = rig.attempt(&many, SshLimits::default()).await.unwrap_err().to_string();
+    assert!(text.contains("has closed the connection; tried:"), "{text}");
+    Ok(())
+}
+
+/// On this test's one thread, an agent that blocked it would block the time-out, too.
+#[tokio::test]
+async fn an_agent_that_says_nothing_costs_no_more_than_the_time_out() -> Result<()> {
+    let mut rig = Rig::start().await?;
+    let server = rig.remote.ssh_server("")?;
+    let socket = rig.bed.dir().join("silent.sock");
+    let _listener = UnixListener::bind(&socket)?;
+    let host = SshHost { keys: Vec::new(), agent: Some(socket), ..rig.host(&server)? };
+    let start = Instant::now();
+    let error = rig.attempt(&host, quick()).await.unwrap_err();
+    assert!(matches!(*error, SshError::TimedOut { step: SshStep::Authentication, .. }), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    Ok(())
+}
+
+#[tokio::test]
+async fn host_keys_are_judged_as_ssh_does_but_never_asked_for() -> Result<()> {
+    let mut rig = Rig::start().await?;
+    let dir = rig.bed.dir().to_owned();
+    let keys: Vec<_> = ["ed25519", "rsa", "ecdsa"]
+        .map(|kind| new_key(&dir, &format!("host-{kind}"), kind))
+        .into_iter()
+        .collect::<Result<_>>()?;
+    let line = |key: &Path| -> Result<String> {
+        let public = std::fs::read_to_string(key.with_extension("pub"))?;
+        Ok(public.split(' ').take(2).collect::<Vec<_>>().join(" "))
+    };
+    let options = |keys: &[&Path]| -> String {
+        keys.iter().map(|key| format!("HostKey {}\n", key.display())).collect()
+    };
+    let all = rig.remote.ssh_server(&options(&[&keys[0], &keys[1], &keys[2]]))?;
+    let [ed25519, rsa, ecdsa] = [line(&keys[0])?, line(&keys[1])?, line(&keys[2])?];
+    let known_hosts = dir.join("judged");
+    let address = rig.remote.v4();
+    let name = format!("[{address}]:{}", all.port());
+    let mut host = rig.host(&all)?;
+    host.known_hosts = vec![dir.join("missing"), known_hosts.clone()];
+
+    // Known: in each way of writing it, and whichever of the server's keys it is.
+    for text in [
+        format!("{name} {ed25519}\n"),
+        format!("# comment\n\nbroken\nother,{name} {rsa}\n"),
+        format!("{name} {ecdsa}"),
+        format!("[198.18.*]:* {rsa}\n"),
+        format!("{address} {ed25519}\n"),
+        format!(
+            "{name} ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl\n{name} {ed25519}\n"
+        ),
+    ] {
+        std::fs::write(&known_hosts, &text)?;
+        rig.attempt(&host, SshLimits::default()).await.with_context(|| text.clone())?;
+    }
+    std::fs::write(&known_hosts, format!("{name} {ed25519}\n"))?;
+    let hashed = Command::new("ssh-keygen")
+        .args([OsStr::new("-H"), "-f".as_ref(), known_hosts.as_ref()])
+        .output()?;
+    assert!(hashed.status.success() && std::fs::read_to_string(&known_hosts)?.starts_with("|1|"));
+    rig.attempt(&host, SshLimits::default()).await?;
+    let alias = SshHost { host_key_alias: Some("Alias".into()), ..host.clone() };
+    std::fs::write(&known_hosts, format!("alias {ed25519}\n"))?;
+    rig.attempt(&alias, SshLimits::default()).await?;
+
+    // Unknown, changed, revoked: each with what a person needs.
+    let believing = SshHost { host_keys: HostKeys::AcceptNew, ..host.clone() };
+    let other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+    for (text, expected, remedy) in [
+        (String::new(), "no host key is known for the SSH server", "ssh-keyscan -p"),
+        (format!("!{name},!{address},* {ed25519}\n"), "no host key is known", "ssh-keyscan"),
+        (format!("@cert-authority * {ed25519}\n"), "no host key is known", "ssh-keyscan"),
+        (format!("\n{name} {other}\n"), "HAS CHANGED", "ssh-keygen -R"),
+        (format!("{name} {ed25519}\n@revoked * {ed25519}\n"), "is revoked", "new key"),
+    ] {
+        std::fs::write(&known_hosts, &text)?;
+        let error = rig.attempt(&host, SshLimits::default()).await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{text}: {error}");
+        assert!(error.remedy().contains(remedy), "{text}: {}", error.remedy());
+        assert!(error.to_string().contains("SHA256:"), "{error}");
+        if text.contains(other) || text.contains("@revoked") {
+            let error = rig.attempt(&believing, SshLimits::default()).await.unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+            assert!(error.to_string().contains("line 2"), "{error}");
+            assert_eq!(std::fs::read_to_string(&known_hosts)?, text, "it was changed");
+        }
+    }
+    // A new one is believed once, and is then the one to show.
+    let new = dir.join("new/known_hosts");
+    let believing = SshHost { known_hosts: vec![new.clone()], ..believing };
+    rig.attempt(&believing, SshLimits::default()).await?;
+    let remembered = std::fs::read_to_string(&new)?;
+    assert_eq!(remembered.lines().count(), 1, "{remembered}");
+    assert!(remembered.starts_with(&name), "{remembered}");
+    let strict = SshHost { host_keys: HostKeys::Strict, ..believing.clone() };
+    rig.attempt(&strict, SshLimits::default()).await?;
+    // Between two connections the host gets another key: of the same type, then of another one.
+    for key in [new_key(&dir, "host-later", "ed25519")?, keys[1].clone()] {
+        all.kill(rig.remote.libvirtd_mut())?;
+        all.change(&options(&[&key]))?;
+        all.revive(rig.remote.libvirtd_mut())?;
+        let error = rig.attempt(&believing, SshLimits::default()).await.unwrap_err().to_string();
+        assert!(error.contains("HAS CHANGED"), "{error}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_step_that_fails_is_named() -> Result<()> {
+    let mut rig = Rig::start().await?;
+    let server = rig.remote.ssh_server("")?;
+    let host = rig.host(&server)?;
+    let silent = TcpListener::bind((rig.remote.near_v4(), 0)).await?;
+    let closed = TcpListener::bind((rig.remote.near_v4(), 0)).await?.local_addr()?;
+    let near = |port: u16| -> Result<SshHost> {
+        let mut near = SshHost::new(rig.remote.near_v4().to_string(), "root");
+        near.port = port.try_into()?;
+        Ok(near)
+    };
+    let mut nameless = host.clone();
+    nameless.hostname = "nobody.invalid".into();
+    let mut command = host.clone();
+    command.proxy = SshProxy::Command;
+    let mut unreadable = host.clone();
+    unreadable.known_hosts = vec![rig.bed.dir().to_owned()];
+    let other = TcpListener::bind((rig.remote.near_v4(), 0)).await?;
+    let no_ssh = near(other.local_addr()?.port())?;
+    tokio::spawn(async move {
+        let (mut stream, _) = other.accept().await?;
+        stream.write_all(b"RFB 003.008\n").await?;
+        stream.shutdown().await
+    });
+    for (host, error, reason) in [
+        (
+            nameless,
+            "the SSH server's name nobody.invalid cannot be resolved",
+            "the hypervisor's SSH server cannot be reached",
+        ),
+        (
+            near(closed.port())?,
+            "cannot be reached",
+            "the hypervisor's SSH server cannot be reached",
+        ),
+        (
+            near(silent.local_addr()?.port())?,
+            "did not finish the key exchange within 2s",
+            "the hypervisor's SSH server did not answer in time",
+        ),
+        (
+            no_ssh,
+            "does not get through the key exchange",
+            "the hypervisor's SSH server cannot be talked to",
+        ),
+        (command, "behind a ProxyCommand", "the console proxy's SSH settings need attention"),
+        (unreadable, "cannot be read", "the console proxy's SSH settings need attention"),
+    ] {
+        let found = rig.attempt(&host, quick()).await.unwrap_err();
+        assert!(found.to_string().contains(error), "{error}: {found}");
+        assert_eq!(found.public_reason(), reason);
+        assert!(!found.remedy().is_empty());
+    }
+    Ok(())
+}

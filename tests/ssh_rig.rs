@@ -1,0 +1,201 @@
+//! A hypervisor's SSH servers, and behind them a byte server of the test's own that does as it is told.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use anyhow::ensure;
+use console_backend::{Backend, OpenError, Opener, SshError, SshHost, SshLimits};
+use console_route::Route;
+use harness::{Bed, Remote, Result, SshServer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::time::{sleep, timeout};
+
+use crate::PATIENCE;
+
+/// A hypervisor, and a server that it reaches.
+pub(crate) struct Rig {
+    pub(crate) bed: Bed,
+    pub(crate) remote: Remote,
+    pub(crate) console: SocketAddr,
+    /// How many connections the console has now.
+    pub(crate) open: Arc<AtomicUsize>,
+}
+
+impl Rig {
+    pub(crate) async fn start() -> Result<Self> {
+        let bed = Bed::start()?;
+        let remote = bed.remote()?;
+        let listener = TcpListener::bind((remote.near_v4(), 0)).await?;
+        let console = listener.local_addr()?;
+        let open = Arc::<AtomicUsize>::default();
+        let count = open.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, count.clone()));
+            }
+        });
+        Ok(Self { bed, remote, console, open })
+    }
+
+    /// The same on a UNIX socket.
+    pub(crate) fn socket(&self, name: &str) -> Result<PathBuf> {
+        let path = self.bed.dir().join(name);
+        let listener = UnixListener::bind(&path)?;
+        let count = self.open.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, count.clone()));
+            }
+        });
+        Ok(path)
+    }
+
+    /// Root at `server`, by the bed's key; its host key is known.
+    pub(crate) fn host(&self, server: &SshServer) -> Result<SshHost> {
+        let mut host = SshHost::new(self.remote.v4().to_string(), "root");
+        host.port = server.port().try_into()?;
+        host.keys.push(self.remote.ssh_key());
+        host.known_hosts.push(self.remote.ssh_known_hosts());
+        Ok(host)
+    }
+
+    /// The way to the console through `host`.
+    pub(crate) fn route(&self, host: &SshHost) -> Result<Route<Arc<SshHost>>> {
+        let (address, port) = (self.console.ip().to_string(), self.console.port().try_into()?);
+        Ok(Route::SshTcp { via: Arc::new(host.clone()), host: address, port })
+    }
+
+    /// Until the console has no connection any more.
+    pub(crate) async fn all_gone(&self) {
+        until("the console's connections to end", || self.open.load(Relaxed) == 0).await;
+    }
+
+    /// What opening the console through `host` alone comes to: it answers, or the error.
+    pub(crate) async fn attempt(
+        &self,
+        host: &SshHost,
+        limits: SshLimits,
+    ) -> Result<(), Arc<SshError>> {
+        let route = self.route(host).expect("a route");
+        let opener = Opener::new(PATIENCE, limits);
+        let opened = timeout(PATIENCE, opener.open(&route)).await.expect("an end in time");
+        let outcome = match opened {
+            Ok(mut backend) => {
+                echo(&mut backend, b"hello").await.expect("an echo");
+                Ok(())
+            }
+            Err(OpenError::Ssh { source, .. }) => Err(source),
+            Err(other) => panic!("{other:?}"),
+        };
+        opener.close().await;
+        outcome
+    }
+}
+
+/// Waits for something that other tasks of this thread bring about.
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let waited = async {
+        while !is_so() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(timeout(PATIENCE, waited).await.is_ok(), "waited {PATIENCE:?} for {what}");
+}
+
+/// Limits that a test need not wait long for.
+pub(crate) fn quick() -> SshLimits {
+    let second = Duration::from_secs(1);
+    SshLimits {
+        connect_timeout: second,
+        handshake_timeout: 2 * second,
+        auth_timeout: 2 * second,
+        channel_timeout: 2 * second,
+        keepalive_interval: 2 * second,
+        keepalive_count: 1,
+        ..SshLimits::default()
+    }
+}
+
+/// The way to a UNIX socket through `host`.
+pub(crate) fn to_socket(host: &SshHost, path: &Path) -> Route<Arc<SshHost>> {
+    Route::SshUnix { via: Arc::new(host.clone()), path: path.to_string_lossy().into_owned() }
+}
+
+/// Sends `bytes` and waits until they have come back.
+pub(crate) async fn echo(backend: &mut Backend, bytes: &[u8]) -> Result<()> {
+    timeout(PATIENCE, async {
+        backend.write_all(bytes).await?;
+        let mut back = vec![0; bytes.len()];
+        backend.read_exact(&mut back).await?;
+        assert_eq!(back, bytes);
+        Ok(())
+    })
+    .await?
+}
+
+/// Asks for `length` bytes; they are those of [`pattern`].
+pub(crate) async fn ask_for(backend: &mut Backend, length: usize) -> Result<()> {
+    Ok(backend.write_all(format!("B{length:012}").as_bytes()).await?)
+}
+
+/// Reads so many bytes and compares each with the [`pattern`], which had come as far as `from`.
+pub(crate) async fn check(backend: &mut Backend, from: usize, length: usize) -> Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    let mut done = 0;
+    while done < length {
+        let most = buffer.len().min(length - done);
+        let read = timeout(PATIENCE, backend.read(&mut buffer[..most])).await??;
+        assert!(read > 0, "the console ended after {done} bytes");
+        assert!(buffer[..read] == pattern(from + done, read), "wrong bytes at {}", from + done);
+        done += read;
+    }
+    Ok(())
+}
+
+/// Bytes that tell their place: no shift, loss or swap goes unseen.
+pub(crate) fn pattern(from: usize, length: usize) -> Vec<u8> {
+    (from..from + length).map(|at| (at ^ (at >> 8) ^ (at >> 16)) as u8).collect()
+}
+
+/// `B` and 12 digits ask for so many bytes of the pattern; `C` and 12 digits for the checksum of as many that follow; all else comes back.
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, count: Arc<AtomicUsize>) {
+    count.fetch_add(1, Relaxed);
+    let _ = talk(&mut stream).await;
+    count.fetch_sub(1, Relaxed);
+}
+
+async fn talk<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let first = match stream.read(&mut buffer[..1]).await? {
+            0 => return Ok(stream.shutdown().await?),
+            _ => buffer[0],
+        };
+        if !matches!(first, b'B' | b'C') {
+            stream.write_all(&[first]).await?;
+            continue;
+        }
+        stream.read_exact(&mut buffer[..12]).await?;
+        let length: usize = std::str::from_utf8(&buffer[..12])?.parse()?;
+        let mut done = 0;
+        if first == b'B' {
+            while done < length {
+                let step = (length - done).min(32 * 1024);
+                stream.write_all(&pattern(done, step)).await?;
+                done += step;
+            }
+        } else {
+            while done < length {
+                let most = buffer.len().min(length - done);
+                let read = stream.read(&mut buffer[..most]).await?;
+                ensure!(read > 0 && buffer[..read] == pattern(done, read), "wrong bytes");
+                done += read;
+            }
+            stream.write_all(b"right").await?;
+        }
+    }
+}
