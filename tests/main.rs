@@ -13,6 +13,7 @@ mod screen;
 mod sessions;
 mod spice;
 mod ssh_channels;
+mod ssh_faults;
 mod ssh_login;
 mod ssh_rig;
 mod tunnels;

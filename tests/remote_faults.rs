@@ -26,11 +26,11 @@ fn guests(bed: &Bed, remote: &Remote) -> Result<(Guest, Guest)> {
     Ok((bed.guest("near").start()?, remote.guest("far").console(anywhere).start()?))
 }
 
-async fn open(proxy: &Proxy, host: u64, guest: Uuid) -> Result<Client> {
+pub(crate) async fn open(proxy: &Proxy, host: u64, guest: Uuid) -> Result<Client> {
     Client::open(proxy.address(), &format!("/?token={host}-{guest}"), &[]).await
 }
 
-async fn opens(proxy: &Proxy, host: u64, guest: Uuid) -> Result<bool> {
+pub(crate) async fn opens(proxy: &Proxy, host: u64, guest: Uuid) -> Result<bool> {
     // A refusal begins with the same 12 bytes, so what follows decides: QEMU waits for our version.
     let mut client = open(proxy, host, guest).await?;
     client.send(harness::websocket::Message::binary(&b"RFB 003.008\n"[..])).await?;
@@ -38,7 +38,7 @@ async fn opens(proxy: &Proxy, host: u64, guest: Uuid) -> Result<bool> {
 }
 
 /// The code of a session that fails, which it must within [`BOUND`].
-async fn fails(proxy: &Proxy, host: u64, guest: Uuid) -> Result<u16> {
+pub(crate) async fn fails(proxy: &Proxy, host: u64, guest: Uuid) -> Result<u16> {
     let start = Instant::now();
     let closed = open(proxy, host, guest).await?.closed().await?;
     assert!(start.elapsed() < BOUND, "{:?}", start.elapsed());
@@ -46,7 +46,7 @@ async fn fails(proxy: &Proxy, host: u64, guest: Uuid) -> Result<u16> {
 }
 
 /// It works again by itself: the pause after a failure may still have to pass.
-async fn recovers(proxy: &Proxy, host: u64, guest: Uuid) -> Result<()> {
+pub(crate) async fn recovers(proxy: &Proxy, host: u64, guest: Uuid) -> Result<()> {
     let start = Instant::now();
     while !opens(proxy, host, guest).await? {
         assert!(start.elapsed() < PATIENCE, "host {host} did not come back:\n{}", proxy.log());

@@ -74,7 +74,7 @@ impl Remote {
     ///
     /// It does not start; the error has its log.
     pub fn ssh_server(&mut self, options: &str) -> Result<SshServer> {
-        SshServer::start(&self.dir, self.v4(), options, &mut self.libvirtd)
+        SshServer::start(&self.dir, options, &mut self.libvirtd)
     }
 
     /// Its IPv4 address.

@@ -19,6 +19,9 @@ pub const SSH_PORT: u16 = 22;
 /// The ports of the others, in networks where nobody else is.
 static NEXT_PORT: AtomicU16 = AtomicU16::new(2201);
 
+/// What it says of each address.
+const LISTENING: &str = "Server listening on";
+
 /// From its start to listening.
 const READY: Duration = Duration::from_secs(20);
 
@@ -27,18 +30,12 @@ const READY: Duration = Duration::from_secs(20);
 pub struct SshServer {
     port: u16,
     dir: PathBuf,
-    address: Ipv4Addr,
 }
 
 impl SshServer {
-    pub(crate) fn start(
-        dir: &Path,
-        address: Ipv4Addr,
-        options: &str,
-        libvirtd: &mut Libvirtd,
-    ) -> Result<Self> {
+    pub(crate) fn start(dir: &Path, options: &str, libvirtd: &mut Libvirtd) -> Result<Self> {
         let port = NEXT_PORT.fetch_add(1, Relaxed);
-        let server = Self { port, dir: dir.to_owned(), address };
+        let server = Self { port, dir: dir.to_owned() };
         server.change(options)?;
         server.revive(libvirtd)?;
         Ok(server)
@@ -87,8 +84,13 @@ impl SshServer {
     ///
     /// It does not listen in time.
     pub fn revive(&self, libvirtd: &mut Libvirtd) -> Result<()> {
+        // It may listen where only its own machine can try.
+        let before = self.log().matches(LISTENING).count();
         libvirtd.command(&format!("serve {}", self.port))?;
-        wait_for(self.address, self.port, &self.dir)
+        let listens = wait::until("the SSH server to listen", READY, || {
+            Ok((self.log().matches(LISTENING).count() > before).then_some(()))
+        });
+        listens.map_err(|error| wait::with_log(&error, "sshd", &self.log()))
     }
 
     /// Gives it other options, which count from its next start.
