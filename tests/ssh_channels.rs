@@ -15,6 +15,11 @@ use tokio::time::{sleep, timeout};
 use crate::PATIENCE;
 use crate::ssh_rig::{Rig, ask_for, check, echo, pattern, quick, to_socket, until};
 
+/// No keep-alive: it would wake up, and hide, a connection that had missed something.
+fn no_tick() -> SshLimits {
+    SshLimits { keepalive_interval: Duration::from_secs(3600), ..SshLimits::default() }
+}
+
 /// How many connections a server has taken so far.
 fn logins(log: &str) -> usize {
     log.matches("Accepted publickey").count()
@@ -139,7 +144,7 @@ async fn a_stalled_console_holds_up_nobody_and_loses_nothing() -> Result<()> {
     let mut rig = Rig::start().await?;
     let server = rig.remote.ssh_server("")?;
     let route = rig.route(&rig.host(&server)?)?;
-    let opener = Opener::new(PATIENCE, SshLimits::default());
+    let opener = Opener::new(PATIENCE, no_tick());
     let mut stalled = try_join_all((0..4).map(|_| opener.open(&route))).await?;
     for console in &mut stalled {
         ask_for(console, FLOOD).await?;
@@ -164,6 +169,32 @@ async fn a_stalled_console_holds_up_nobody_and_loses_nothing() -> Result<()> {
     Ok(())
 }
 
+/// Each console gets its turn while others are flooded.
+#[tokio::test]
+async fn small_things_get_through_between_floods() -> Result<()> {
+    let mut rig = Rig::start().await?;
+    let server = rig.remote.ssh_server("")?;
+    let route = rig.route(&rig.host(&server)?)?;
+    let opener = Opener::new(PATIENCE, no_tick());
+    let mut floods = try_join_all((0..4).map(|_| opener.open(&route))).await?;
+    let mut small = opener.open(&route).await?;
+    for console in &mut floods {
+        ask_for(console, 256 * MIB).await?;
+    }
+    let flooding = floods.iter_mut().map(|console| check(console, 0, 256 * MIB));
+    let typing = async {
+        for _ in 0..100 {
+            echo(&mut small, b"key").await?;
+        }
+        Ok(())
+    };
+    // The floods are not over by then.
+    tokio::select! {
+        typed = typing => typed,
+        _ = try_join_all(flooding) => panic!("a hundred keys took longer than a GiB"),
+    }
+}
+
 /// The server exchanges keys anew after each MiB, in the middle of floods in both directions.
 #[tokio::test]
 async fn new_keys_in_the_middle_of_a_flood() -> Result<()> {
@@ -171,7 +202,7 @@ async fn new_keys_in_the_middle_of_a_flood() -> Result<()> {
     let mut rig = Rig::start().await?;
     let server = rig.remote.ssh_server("RekeyLimit 1M\nLogLevel DEBUG1")?;
     let route = rig.route(&rig.host(&server)?)?;
-    let opener = Opener::new(PATIENCE, SshLimits::default());
+    let opener = Opener::new(PATIENCE, no_tick());
     let consoles = try_join_all((0..4).map(|_| opener.open(&route))).await?;
     let floods = consoles.into_iter().enumerate().map(|(number, mut console)| async move {
         if number % 2 == 0 {
@@ -220,7 +251,7 @@ async fn a_minute_of_coming_and_going() -> Result<()> {
     let mut rig = Rig::start().await?;
     let server = rig.remote.ssh_server("RekeyLimit 16M")?;
     let route = rig.route(&rig.host(&server)?)?;
-    let limits = SshLimits { channels_per_connection: 8, ..SshLimits::default() };
+    let limits = SshLimits { channels_per_connection: 8, ..no_tick() };
     let opener = Arc::new(Opener::new(PATIENCE, limits));
     echo(&mut opener.open(&route).await?, b"hello").await?;
     let end = tokio::time::Instant::now() + Duration::from_secs(60);

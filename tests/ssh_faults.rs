@@ -45,6 +45,11 @@ impl Rig {
         let near = bed.guest("near").start()?;
         let far = remote.guest("far").console(vnc(at("127.0.0.1"))).start()?;
         let server = remote.ssh_server("")?;
+        // Under the name that has the port, so that another key is a changed one.
+        let public = std::fs::read_to_string(remote.ssh_known_hosts())?;
+        let key = public.split_once(' ').context("a line")?.1;
+        let known = format!("[{}]:{} {key}{public}", remote.v4(), server.port());
+        std::fs::write(remote.ssh_known_hosts(), known)?;
         let proxy = bed
             .proxy()
             .arg("-v")

@@ -14,6 +14,7 @@ mod known_hosts;
 mod limits;
 mod pipe;
 mod pool;
+mod quick;
 mod remedy;
 mod sign;
 mod stream;

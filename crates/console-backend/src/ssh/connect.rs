@@ -14,6 +14,7 @@ use super::error::{Lost, SshError, SshStep};
 use super::host::{HostKeys, SshHost};
 use super::known_hosts::{self, KnownKeys, Verdict};
 use super::limits::SshLimits;
+use super::quick::Quick;
 use crate::Backend;
 
 /// Exchanges keys over `io`, judges the server by its key and logs in; each step has its time-out.
@@ -27,7 +28,7 @@ pub(crate) async fn greet(
     let known = known_keys(host).await?;
     let lost = |source: Lost| SshError::Handshake { server: server.clone(), source };
     let engine = Engine::new().map_err(|error| lost(error.into()))?;
-    let mut dialogue = Dialogue { engine, io };
+    let mut dialogue = Dialogue { engine, io: Quick(io) };
     let shake = async {
         let algorithms = known.algorithms();
         dialogue

@@ -8,12 +8,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::engine::{Engine, Step};
 use super::error::Lost;
-use crate::Backend;
+use super::quick::Quick;
 
 /// An SSH client's end and the byte stream under it.
 pub(crate) struct Dialogue {
     pub(crate) engine: Engine,
-    pub(crate) io: Backend,
+    pub(crate) io: Quick,
 }
 
 /// Why a call did not succeed.

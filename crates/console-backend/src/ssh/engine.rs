@@ -102,87 +102,119 @@ impl Engine {
     /// A call that concerns no channel.
     pub(crate) fn call<T>(
         &mut self,
-        call: impl FnOnce(&mut Session) -> Result<T, ssh2::Error>,
+        mut call: impl FnMut(&mut Session) -> Result<T, ssh2::Error>,
     ) -> Step<T> {
-        step(call(&mut self.session))
+        self.through(|engine| step(call(&mut engine.session)))
+    }
+
+    /// Calls until it is done or there is no input left: at the end of a chunk that it has copied out of the input libssh2 says "not
+    /// yet" without asking for more.
+    fn through<T>(&mut self, mut call: impl FnMut(&mut Self) -> Step<T>) -> Step<T> {
+        loop {
+            let before = self.input().len();
+            let outcome = call(self);
+            let left = self.input().len();
+            if outcome.is_ready() || left == 0 || left == before {
+                return outcome;
+            }
+        }
     }
 
     /// Answers whatever the server asks for with `password`.
     pub(crate) fn keyboard_interactive(&mut self, user: &str, password: &SecretString) -> Step<()> {
-        let pipe = self.pipe.get();
-        pipe.answer = Some(password.clone());
-        // During this call libssh2 gives its callbacks the prompter in the pipe's place, so the pipe is the prompter.
-        let answered = self.session.userauth_keyboard_interactive(user, pipe);
+        self.pipe.get().answer = Some(password.clone());
+        let answered = self.through(|engine| {
+            // During this call libssh2 gives its callbacks the prompter in the pipe's place, so the pipe is the prompter.
+            step(engine.session.userauth_keyboard_interactive(user, engine.pipe.get()))
+        });
         self.pipe.get().answer = None;
-        step(answered)
+        answered
     }
 
     /// Logs in with the public key `blob`, whose private half is somewhere else: while `signing` has nothing to show, its data must be
     /// signed and the call be made again.
     pub(crate) fn signed_by(&mut self, user: &str, blob: &[u8], signing: &mut Signing) -> Step<()> {
-        let raw = raw(&self.session);
-        // SAFETY: the session is alive, no other call is under way.
-        let code = unsafe { super::sign::userauth(raw, user, blob, signing) };
-        self.checked(code).map(|code| code.map(drop))
+        self.through(|engine| {
+            let raw = raw(&engine.session);
+            // SAFETY: the session is alive, no other call is under way.
+            let code = unsafe { super::sign::userauth(raw, user, blob, signing) };
+            engine.checked(code)
+        })
     }
 
     /// Opens a channel of this kind (RFC 4254 section 5.1) with `message` as the data that is specific to it; `window` is how many
     /// bytes the server may send ahead of our reading.
     pub(crate) fn open(&mut self, kind: &str, message: &[u8], window: u32) -> Step<ChannelId> {
-        let raw = raw(&self.session);
-        // SAFETY: the session is alive; pointers and lengths belong together and are only read.
-        let channel = unsafe {
-            libssh2_sys::libssh2_channel_open_ex(
-                raw,
-                kind.as_ptr().cast(),
-                short(kind.len()),
-                window,
-                MAX_PACKET,
-                message.as_ptr().cast(),
-                short(message.len()),
-            )
-        };
-        match NonNull::new(channel) {
-            Some(channel) => {
-                self.opened += 1;
-                let id = ChannelId(self.opened);
-                self.channels.insert(id, channel);
-                Poll::Ready(Ok(id))
-            }
-            None => self.last_error().map(Err),
-        }
+        self.through(|engine| {
+            let raw = raw(&engine.session);
+            // SAFETY: the session is alive; pointers and lengths belong together and are only read.
+            let channel = unsafe {
+                libssh2_sys::libssh2_channel_open_ex(
+                    raw,
+                    kind.as_ptr().cast(),
+                    short(kind.len()),
+                    window,
+                    MAX_PACKET,
+                    message.as_ptr().cast(),
+                    short(message.len()),
+                )
+            };
+            let Some(channel) = NonNull::new(channel) else {
+                return engine.last_error().map(Err);
+            };
+            engine.opened += 1;
+            let id = ChannelId(engine.opened);
+            engine.channels.insert(id, channel);
+            Poll::Ready(Ok(id))
+        })
     }
 
     /// Reads what has come on a channel; 0 at its end.
     pub(crate) fn read(&mut self, id: ChannelId, into: &mut [u8]) -> Step<usize> {
         let channel = self.channel(id)?;
-        // SAFETY: the channel is of our session and not freed; `into` is writable for its length.
-        let read = unsafe {
-            libssh2_sys::libssh2_channel_read_ex(channel, 0, into.as_mut_ptr().cast(), into.len())
-        };
-        // SAFETY: the channel is of our session and not freed.
-        if read == 0 && unsafe { libssh2_sys::libssh2_channel_eof(channel) } == 0 {
-            return Poll::Pending;
-        }
-        self.counted(read)
+        self.through(|engine| {
+            // SAFETY: the channel is of our session and not freed; `into` is writable for its length.
+            let read = unsafe {
+                libssh2_sys::libssh2_channel_read_ex(
+                    channel,
+                    0,
+                    into.as_mut_ptr().cast(),
+                    into.len(),
+                )
+            };
+            // SAFETY: the channel is of our session and not freed.
+            if read == 0 && unsafe { libssh2_sys::libssh2_channel_eof(channel) } == 0 {
+                return Poll::Pending;
+            }
+            engine.counted(read)
+        })
     }
 
     /// Writes one packet's worth of `bytes`. If it is not done yet, the next call must begin with the same bytes.
     pub(crate) fn write(&mut self, id: ChannelId, bytes: &[u8]) -> Step<usize> {
         let channel = self.channel(id)?;
-        // SAFETY: as above; `bytes` is only read.
-        let written = unsafe {
-            libssh2_sys::libssh2_channel_write_ex(channel, 0, bytes.as_ptr().cast(), bytes.len())
-        };
-        self.counted(written)
+        self.through(|engine| {
+            // SAFETY: as above; `bytes` is only read.
+            let written = unsafe {
+                libssh2_sys::libssh2_channel_write_ex(
+                    channel,
+                    0,
+                    bytes.as_ptr().cast(),
+                    bytes.len(),
+                )
+            };
+            engine.counted(written)
+        })
     }
 
     /// Tells the server that no more will be written.
     pub(crate) fn send_eof(&mut self, id: ChannelId) -> Step<()> {
         let channel = self.channel(id)?;
-        // SAFETY: the channel is of our session and not freed.
-        let code = unsafe { libssh2_sys::libssh2_channel_send_eof(channel) };
-        self.checked(code).map(|code| code.map(drop))
+        self.through(|engine| {
+            // SAFETY: the channel is of our session and not freed.
+            let code = unsafe { libssh2_sys::libssh2_channel_send_eof(channel) };
+            engine.checked(code)
+        })
     }
 
     /// Whether the server has closed a channel whose end has been read: nothing that is written reaches anybody.
@@ -195,23 +227,28 @@ impl Engine {
     /// Closes a channel and forgets it once the server has agreed.
     pub(crate) fn close(&mut self, id: ChannelId) -> Step<()> {
         let channel = self.channel(id)?;
-        // SAFETY: the channel is of our session and not freed; if the call frees it, it leaves our map.
-        let code = unsafe { libssh2_sys::libssh2_channel_free(channel) };
-        if code != AGAIN {
-            self.channels.remove(&id);
-        }
-        self.checked(code).map(|code| code.map(drop))
+        self.through(|engine| {
+            // SAFETY: the channel is of our session and not freed; if the call frees it, it leaves our map and is not called again.
+            let code = unsafe { libssh2_sys::libssh2_channel_free(channel) };
+            if code != AGAIN {
+                engine.channels.remove(&id);
+            }
+            engine.checked(code)
+        })
     }
 
     /// Looks at what has come while no channel is read: a new exchange of keys, say, or the answer to a keep-alive.
     pub(crate) fn attend(&mut self) {
-        for channel in self.channels.values() {
-            // SAFETY: the channel is of our session and not freed. The call reads packets until there are none, or at once if this
-            // channel is at its end.
-            if unsafe { libssh2_sys::libssh2_channel_wait_eof(channel.as_ptr()) } == AGAIN {
-                return;
+        let _ = self.through(|engine| {
+            for channel in engine.channels.values() {
+                // SAFETY: the channel is of our session and not freed. The call reads packets until there are none, or at once if this
+                // channel is at its end.
+                if unsafe { libssh2_sys::libssh2_channel_wait_eof(channel.as_ptr()) } == AGAIN {
+                    return Poll::Pending;
+                }
             }
-        }
+            Step::Ready(Ok(()))
+        });
     }
 
     fn channel(&self, id: ChannelId) -> Result<*mut LIBSSH2_CHANNEL, ssh2::Error> {
@@ -230,10 +267,10 @@ impl Engine {
         }
     }
 
-    fn checked(&self, code: c_int) -> Step<c_int> {
+    fn checked(&self, code: c_int) -> Step<()> {
         match code {
             AGAIN => Poll::Pending,
-            0.. => Poll::Ready(Ok(code)),
+            0.. => Poll::Ready(Ok(())),
             _ => Poll::Ready(Err(ssh2::Error::from_session_error(&self.session, code))),
         }
     }
