@@ -1,15 +1,19 @@
 //! Many consoles in one SSH connection: none loses a byte, none waits for another, none is left behind.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use console_backend::{Backend, OpenError, Opener, SshError, SshHost, SshLimits};
+use anyhow::Context as _;
+use console_backend::{Backend, OpenError, Opener, SshError, SshHost, SshLimits, SshStep};
+use console_route::Route;
 use futures_util::future::{join_all, try_join_all};
 use harness::Result;
 use harness::process::Usage;
+use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
 use crate::PATIENCE;
@@ -25,7 +29,7 @@ fn logins(log: &str) -> usize {
     log.matches("Accepted publickey").count()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_consoles_share_two_connections() -> Result<()> {
     let mut rig = Rig::start().await?;
     let server = rig.remote.ssh_server("")?;
@@ -69,7 +73,7 @@ async fn the_servers_limit_of_sessions_is_none_of_consoles() -> Result<()> {
     let mut consoles = try_join_all((0..10).map(|_| opener.open(&route))).await?;
     try_join_all(consoles.iter_mut().map(|console| echo(console, b"hello"))).await?;
     let none = rig.remote.ssh_server("MaxSessions 0")?;
-    rig.attempt(&rig.host(&none)?, SshLimits::default()).await?;
+    rig.attempt(&rig.host(&none)?, SshLimits::default()).await??;
     Ok(())
 }
 
@@ -112,14 +116,14 @@ async fn forbidden_tunnels_and_closed_consoles_are_told_apart() -> Result<()> {
             other => panic!("{options}: {other:?}"),
         }
         if tcp {
-            let mut route = SshRoute::of(&host, closed);
-            for is_socket in [false, true] {
-                let Err(OpenError::Ssh { source, .. }) = opener.open(&route.0).await else {
-                    panic!("opened")
+            let (closed, missing) = (to_port(&host, closed)?, to_socket(&host, &missing));
+            for (route, expected) in [(closed, false), (missing, true)] {
+                let Err(OpenError::Ssh { source, .. }) = opener.open(&route).await else {
+                    panic!("{route} opened")
                 };
-                let found = matches!(*source, SshError::Refused { is_socket: found, .. } if found == is_socket);
-                assert!(found, "{source}");
-                route = SshRoute(to_socket(&host, &missing));
+                let is_refused =
+                    matches!(*source, SshError::Refused { is_socket, .. } if is_socket == expected);
+                assert!(is_refused, "{source}");
             }
         }
         opener.close().await;
@@ -127,14 +131,10 @@ async fn forbidden_tunnels_and_closed_consoles_are_told_apart() -> Result<()> {
     Ok(())
 }
 
-struct SshRoute(console_route::Route<Arc<SshHost>>);
-
-impl SshRoute {
-    fn of(host: &SshHost, address: std::net::SocketAddr) -> Self {
-        let port = address.port().try_into().expect("a port");
-        let host = Arc::new(host.clone());
-        Self(console_route::Route::SshTcp { via: host, host: address.ip().to_string(), port })
-    }
+/// The way to a TCP port through `host`.
+fn to_port(host: &SshHost, at: SocketAddr) -> Result<Route<Arc<SshHost>>> {
+    let (via, port) = (Arc::new(host.clone()), at.port().try_into()?);
+    Ok(Route::SshTcp { via, host: at.ip().to_string(), port })
 }
 
 /// A console that nobody reads is paused: the others go on, it costs no more than its buffers, and when it is read again it is all there.
@@ -196,7 +196,7 @@ async fn small_things_get_through_between_floods() -> Result<()> {
 }
 
 /// The server exchanges keys anew after each MiB, in the middle of floods in both directions.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn new_keys_in_the_middle_of_a_flood() -> Result<()> {
     const FLOOD: usize = 24 * MIB;
     let mut rig = Rig::start().await?;
@@ -246,7 +246,7 @@ async fn each_direction_ends_by_itself() -> Result<()> {
 }
 
 /// Consoles come and go at random, in the middle of whatever they do; then nothing is left.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_minute_of_coming_and_going() -> Result<()> {
     let mut rig = Rig::start().await?;
     let server = rig.remote.ssh_server("RekeyLimit 16M")?;
@@ -331,6 +331,78 @@ async fn an_idle_connection_is_closed_and_opened_again() -> Result<()> {
         .await;
         assert_eq!(logins(&server.log()), round);
     }
+    Ok(())
+}
+
+/// A server works on one request at a time (libssh2's rule), so one that takes long would hold up those behind it.
+#[tokio::test]
+async fn a_console_that_does_not_answer_holds_up_no_other() -> Result<()> {
+    let mut rig = Rig::start().await?;
+    let server = rig.remote.ssh_server("")?;
+    let host = rig.host(&server)?;
+    let route = rig.route(&host)?;
+    // Its queue is full, so who connects waits, as at a machine that drops what it gets.
+    let deaf = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    deaf.bind(&SocketAddr::from((rig.remote.near_v4(), 0)).into())?;
+    deaf.listen(0)?;
+    let at = deaf.local_addr()?.as_socket().context("an address")?;
+    let fill = (0..4).map(|_| timeout(Duration::from_millis(200), TcpStream::connect(at)));
+    let _held = join_all(fill).await;
+    let deaf_route = to_port(&host, at)?;
+    let limits = SshLimits { channel_timeout: Duration::from_secs(4), ..SshLimits::default() };
+    let opener = Opener::new(PATIENCE, limits);
+    let mut first = opener.open(&route).await?;
+    let others = async {
+        // It is under way by now.
+        sleep(Duration::from_millis(100)).await;
+        let mut consoles = try_join_all((0..5).map(|_| opener.open(&route))).await?;
+        try_join_all(consoles.iter_mut().map(|console| echo(console, b"hello"))).await?;
+        echo(&mut first, b"still here").await
+    };
+    let (late, others) = tokio::join!(opener.open(&deaf_route), others);
+    let Err(OpenError::Ssh { source, .. }) = late else { panic!("it answered") };
+    assert!(matches!(*source, SshError::TimedOut { step: SshStep::Channel, .. }), "{source}");
+    others?;
+    opener.close().await;
+    Ok(())
+}
+
+/// What a connection takes it gives back.
+#[tokio::test]
+async fn fifty_connections_leave_nothing_behind() -> Result<()> {
+    let mut rig = Rig::start().await?;
+    let server = rig.remote.ssh_server("")?;
+    let host = rig.host(&server)?;
+    let route = rig.route(&host)?;
+    let once = async |is_orderly: bool| -> Result<()> {
+        let opener = Opener::new(PATIENCE, SshLimits::default());
+        let mut consoles = try_join_all((0..3).map(|_| opener.open(&route))).await?;
+        for console in &mut consoles {
+            // Some of it is never read.
+            ask_for(console, MIB).await?;
+            check(console, 0, 1000).await?;
+        }
+        if is_orderly {
+            opener.close().await;
+        }
+        Ok(())
+    };
+    for _ in 0..10 {
+        once(true).await?;
+    }
+    rig.all_gone().await;
+    let us = rustix::process::getpid();
+    let before = Usage::of(us)?;
+    for round in 0..50 {
+        once(round % 2 == 0).await?;
+    }
+    rig.all_gone().await;
+    until("the descriptors to be closed", || {
+        Usage::of(us).is_ok_and(|now| now.descriptors <= before.descriptors)
+    })
+    .await;
+    let grown = Usage::of(us)?.resident.saturating_sub(before.resident);
+    assert!(grown < 8 * MIB as u64, "{grown} bytes");
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use crate::ssh_rig::{Rig, quick};
 /// An agent with these keys; it ends with the value.
 fn agent(dir: &Path, keys: &[&Path]) -> Result<(Leashed, std::path::PathBuf)> {
     let socket = dir.join("agent.sock");
-    let program = harness::paths::program("ssh-agent").expect("openssh-client");
+    let program = harness::paths::program("ssh-agent").context("openssh-client")?;
     let args = ["-D".as_ref(), "-a".as_ref(), socket.as_os_str()];
     let agent = Leashed::start("agent", &program, &args, &[], dir)?;
     harness::wait::until("the agent's socket", Duration::from_secs(10), || {
@@ -52,29 +52,29 @@ async fn a_login_by_each_kind_of_key_by_agent_and_by_password() -> Result<()> {
             let mut host = bare.clone();
             let list = if keys { &mut host.keys } else { &mut host.usual_keys };
             list.extend([dir.join("none"), dir.join(kind)]);
-            rig.attempt(&host, SshLimits::default()).await?;
+            rig.attempt(&host, SshLimits::default()).await??;
         }
         std::fs::create_dir(dir.join(format!("{kind}.d")))?;
         let (_agent, socket) = agent(&dir.join(format!("{kind}.d")), &[&dir.join(kind)])?;
         let host = SshHost { agent: Some(socket), ..bare.clone() };
-        rig.attempt(&host, SshLimits::default()).await?;
+        rig.attempt(&host, SshLimits::default()).await??;
         // Only keys that are named, too.
         let only = SshHost { identities_only: true, ..host.clone() };
-        let refused = rig.attempt(&only, SshLimits::default()).await.unwrap_err().to_string();
+        let refused = rig.attempt(&only, SshLimits::default()).await?.unwrap_err().to_string();
         assert!(refused.contains("has no key for it"), "{refused}");
         // The agent's key is named by its public half; its private one is not there.
         std::fs::copy(dir.join(format!("{kind}.pub")), dir.join(format!("half-{kind}.pub")))?;
         let named = SshHost { usual_keys: vec![dir.join(format!("half-{kind}"))], ..only };
-        rig.attempt(&named, SshLimits::default()).await?;
+        rig.attempt(&named, SshLimits::default()).await??;
     }
     let password = SshHost { password: Some(rig.remote.password().into()), ..bare.clone() };
-    rig.attempt(&password, SshLimits::default()).await?;
+    rig.attempt(&password, SshLimits::default()).await??;
     // Where the server asks for it in a dialogue.
     let pam = rig
         .remote
         .ssh_server("UsePAM yes\nPasswordAuthentication no\nKbdInteractiveAuthentication yes")?;
     rig.attempt(&SshHost { port: pam.port().try_into()?, ..password }, SshLimits::default())
-        .await?;
+        .await??;
     // And where it wants both.
     let both = format!(
         "AuthorizedKeysFile {}/authorized\nAuthenticationMethods publickey,password",
@@ -82,9 +82,9 @@ async fn a_login_by_each_kind_of_key_by_agent_and_by_password() -> Result<()> {
     );
     let both = rig.remote.ssh_server(&both)?;
     let mut host = SshHost { port: both.port().try_into()?, keys: vec![dir.join("rsa")], ..bare };
-    assert!(rig.attempt(&host, SshLimits::default()).await.is_err());
+    assert!(rig.attempt(&host, SshLimits::default()).await?.is_err());
     host.password = Some(rig.remote.password().into());
-    rig.attempt(&host, SshLimits::default()).await?;
+    rig.attempt(&host, SshLimits::default()).await??;
     Ok(())
 }
 
@@ -105,7 +105,7 @@ async fn a_refused_login_says_all_that_was_tried() -> Result<()> {
     host.keys = vec![dir.join("none"), secret, stranger.clone()];
     host.agent = Some(socket);
     host.password = Some("wr0ng".into());
-    let refused = rig.attempt(&host, SshLimits::default()).await.unwrap_err();
+    let refused = rig.attempt(&host, SshLimits::default()).await?.unwrap_err();
     let text = refused.to_string();
     for part in [
         &*format!("the SSH server {}:{} refuses the login root", rig.remote.v4(), server.port()),
@@ -123,12 +123,12 @@ async fn a_refused_login_says_all_that_was_tried() -> Result<()> {
 
     // Nothing to try.
     let nothing = SshHost { keys: Vec::new(), agent: None, password: None, ..host.clone() };
-    let text = rig.attempt(&nothing, SshLimits::default()).await.unwrap_err().to_string();
+    let text = rig.attempt(&nothing, SshLimits::default()).await?.unwrap_err().to_string();
     assert!(text.ends_with("there is no key, agent or password to try"), "{text}");
     // A server that hangs up on who tries too often.
     let strict = rig.remote.ssh_server("MaxAuthTries 1")?;
     let many = SshHost { port: strict.port().try_into()?, ..host.clone() };
-    let text = rig.attempt(&many, SshLimits::default()).await.unwrap_err().to_string();
+    let text = rig.attempt(&many, SshLimits::default()).await?.unwrap_err().to_string();
     assert!(text.contains("has closed the connection; tried:"), "{text}");
     Ok(())
 }
@@ -142,7 +142,7 @@ async fn an_agent_that_says_nothing_costs_no_more_than_the_time_out() -> Result<
     let _listener = UnixListener::bind(&socket)?;
     let host = SshHost { keys: Vec::new(), agent: Some(socket), ..rig.host(&server)? };
     let start = Instant::now();
-    let error = rig.attempt(&host, quick()).await.unwrap_err();
+    let error = rig.attempt(&host, quick()).await?.unwrap_err();
     assert!(matches!(*error, SshError::TimedOut { step: SshStep::Authentication, .. }), "{error}");
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     Ok(())
@@ -183,17 +183,17 @@ async fn host_keys_are_judged_as_ssh_does_but_never_asked_for() -> Result<()> {
         ),
     ] {
         std::fs::write(&known_hosts, &text)?;
-        rig.attempt(&host, SshLimits::default()).await.with_context(|| text.clone())?;
+        rig.attempt(&host, SshLimits::default()).await?.with_context(|| text.clone())?;
     }
     std::fs::write(&known_hosts, format!("{name} {ed25519}\n"))?;
     let hashed = Command::new("ssh-keygen")
         .args([OsStr::new("-H"), "-f".as_ref(), known_hosts.as_ref()])
         .output()?;
     assert!(hashed.status.success() && std::fs::read_to_string(&known_hosts)?.starts_with("|1|"));
-    rig.attempt(&host, SshLimits::default()).await?;
+    rig.attempt(&host, SshLimits::default()).await??;
     let alias = SshHost { host_key_alias: Some("Alias".into()), ..host.clone() };
     std::fs::write(&known_hosts, format!("alias {ed25519}\n"))?;
-    rig.attempt(&alias, SshLimits::default()).await?;
+    rig.attempt(&alias, SshLimits::default()).await??;
 
     // Unknown, changed, revoked: each with what a person needs.
     let believing = SshHost { host_keys: HostKeys::AcceptNew, ..host.clone() };
@@ -206,12 +206,12 @@ async fn host_keys_are_judged_as_ssh_does_but_never_asked_for() -> Result<()> {
         (format!("{name} {ed25519}\n@revoked * {ed25519}\n"), "is revoked", "new key"),
     ] {
         std::fs::write(&known_hosts, &text)?;
-        let error = rig.attempt(&host, SshLimits::default()).await.unwrap_err();
+        let error = rig.attempt(&host, SshLimits::default()).await?.unwrap_err();
         assert!(error.to_string().contains(expected), "{text}: {error}");
         assert!(error.remedy().contains(remedy), "{text}: {}", error.remedy());
         assert!(error.to_string().contains("SHA256:"), "{error}");
         if text.contains(other) || text.contains("@revoked") {
-            let error = rig.attempt(&believing, SshLimits::default()).await.unwrap_err();
+            let error = rig.attempt(&believing, SshLimits::default()).await?.unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");
             assert!(error.to_string().contains("line 2"), "{error}");
             assert_eq!(std::fs::read_to_string(&known_hosts)?, text, "it was changed");
@@ -220,18 +220,18 @@ async fn host_keys_are_judged_as_ssh_does_but_never_asked_for() -> Result<()> {
     // A new one is believed once, and is then the one to show.
     let new = dir.join("new/known_hosts");
     let believing = SshHost { known_hosts: vec![new.clone()], ..believing };
-    rig.attempt(&believing, SshLimits::default()).await?;
+    rig.attempt(&believing, SshLimits::default()).await??;
     let remembered = std::fs::read_to_string(&new)?;
     assert_eq!(remembered.lines().count(), 1, "{remembered}");
     assert!(remembered.starts_with(&name), "{remembered}");
     let strict = SshHost { host_keys: HostKeys::Strict, ..believing.clone() };
-    rig.attempt(&strict, SshLimits::default()).await?;
+    rig.attempt(&strict, SshLimits::default()).await??;
     // Between two connections the host gets another key: of the same type, then of another one.
     for key in [new_key(&dir, "host-later", "ed25519")?, keys[1].clone()] {
         all.kill(rig.remote.libvirtd_mut())?;
         all.change(&options(&[&key]))?;
         all.revive(rig.remote.libvirtd_mut())?;
-        let error = rig.attempt(&believing, SshLimits::default()).await.unwrap_err().to_string();
+        let error = rig.attempt(&believing, SshLimits::default()).await?.unwrap_err().to_string();
         assert!(error.contains("HAS CHANGED"), "{error}");
     }
     Ok(())
@@ -286,7 +286,7 @@ async fn each_step_that_fails_is_named() -> Result<()> {
         (command, "behind a ProxyCommand", "the console proxy's SSH settings need attention"),
         (unreadable, "cannot be read", "the console proxy's SSH settings need attention"),
     ] {
-        let found = rig.attempt(&host, quick()).await.unwrap_err();
+        let found = rig.attempt(&host, quick()).await?.unwrap_err();
         assert!(found.to_string().contains(error), "{error}: {found}");
         assert_eq!(found.public_reason(), reason);
         assert!(!found.remedy().is_empty());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use console_backend::{Backend, OpenError, Opener, SshError, SshHost, SshLimits};
 use console_route::Route;
 use harness::{Bed, Remote, Result, SshServer};
@@ -79,20 +79,19 @@ impl Rig {
         &self,
         host: &SshHost,
         limits: SshLimits,
-    ) -> Result<(), Arc<SshError>> {
-        let route = self.route(host).expect("a route");
+    ) -> Result<Result<(), Arc<SshError>>> {
+        let route = self.route(host)?;
         let opener = Opener::new(PATIENCE, limits);
-        let opened = timeout(PATIENCE, opener.open(&route)).await.expect("an end in time");
-        let outcome = match opened {
+        let outcome = match timeout(PATIENCE, opener.open(&route)).await? {
             Ok(mut backend) => {
-                echo(&mut backend, b"hello").await.expect("an echo");
+                echo(&mut backend, b"hello").await?;
                 Ok(())
             }
             Err(OpenError::Ssh { source, .. }) => Err(source),
-            Err(other) => panic!("{other:?}"),
+            Err(other) => bail!("{other:?}"),
         };
         opener.close().await;
-        outcome
+        Ok(outcome)
     }
 }
 

@@ -19,7 +19,17 @@ pub(crate) struct Request {
     /// A place in the connection.
     pub(crate) place: OwnedSemaphorePermit,
     pub(crate) deadline: Instant,
-    pub(crate) reply: oneshot::Sender<Result<SshStream, SshError>>,
+    /// Whether it waits behind a request that takes long: there is no other connection to go to.
+    pub(crate) is_patient: bool,
+    pub(crate) reply: oneshot::Sender<Result<SshStream, NoChannel>>,
+}
+
+/// Why there is no channel.
+#[derive(Debug)]
+pub(crate) enum NoChannel {
+    /// Ask another connection: this one is held up, or has ended.
+    Elsewhere,
+    Because(SshError),
 }
 
 /// The request that the server is working on; libssh2 can have one at a time.
@@ -195,10 +205,10 @@ impl Channels {
                 Err(error) => {
                     let Some(refusal) = refusal(&error, &request.target, &self.server) else {
                         let lost = engine.lost(error);
-                        let _ = request.reply.send(Err(self.lost(lost.clone())));
+                        let _ = request.reply.send(Err(NoChannel::Elsewhere));
                         return Err(lost);
                     };
-                    let _ = request.reply.send(Err(refusal));
+                    let _ = request.reply.send(Err(NoChannel::Because(refusal)));
                 }
             }
         }
@@ -214,7 +224,7 @@ impl Channels {
             .partition::<Vec<_>, _>(|request| request.deadline <= now);
         self.waiting = waiting.into();
         for request in expired {
-            let _ = request.reply.send(Err(late()));
+            let _ = request.reply.send(Err(NoChannel::Because(late())));
         }
         if let Some(opening) = &mut self.opening
             && !self.abandoned
@@ -224,7 +234,18 @@ impl Channels {
             let (nobody, _) = oneshot::channel();
             let reply = std::mem::replace(&mut opening.request.reply, nobody);
             self.abandoned = true;
-            let _ = reply.send(Err(late()));
+            let _ = reply.send(Err(NoChannel::Because(late())));
+        }
+    }
+
+    /// The request under way takes long: sends those behind it to other connections.
+    pub(crate) fn turn_away(&mut self) {
+        let (patient, others) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition::<Vec<_>, _>(|request| request.is_patient);
+        self.waiting = patient.into();
+        for request in others {
+            let _ = request.reply.send(Err(NoChannel::Elsewhere));
         }
     }
 
@@ -235,12 +256,8 @@ impl Channels {
         }
         let opening = self.opening.take().map(|opening| opening.request);
         for request in opening.into_iter().chain(std::mem::take(&mut self.waiting)) {
-            let _ = request.reply.send(Err(self.lost(lost.clone())));
+            let _ = request.reply.send(Err(NoChannel::Elsewhere));
         }
-    }
-
-    fn lost(&self, source: Lost) -> SshError {
-        SshError::Lost { server: self.server.clone(), source }
     }
 }
 

@@ -108,6 +108,9 @@ pub(crate) async fn run(
         }
         let is_slow = channels.opening_since().is_some_and(|since| now >= since + SLOW);
         health.is_doubtful.store(is_slow || pulse.missed > 1, Relaxed);
+        if is_slow {
+            channels.turn_away();
+        }
         if channels.is_idle() && now >= idle_since + limits.idle_timeout {
             break Lost::Unused;
         }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info};
 
-use super::channels::Request;
+use super::channels::{NoChannel, Request};
 use super::connect::{greet, within};
 use super::driver::{self, Health};
 use super::error::{Lost, SshError, SshStep};
@@ -47,6 +47,14 @@ struct Connection {
     health: Arc<Health>,
 }
 
+/// A place for one channel in a connection.
+struct Place {
+    connection: Arc<Connection>,
+    permit: OwnedSemaphorePermit,
+    /// There can be no further connection.
+    is_last_resort: bool,
+}
+
 impl Pool {
     pub(crate) fn new(limits: SshLimits) -> Arc<Self> {
         Arc::new(Self {
@@ -66,21 +74,22 @@ impl Pool {
         // Boxed: a jump host is reached by the same way.
         async move {
             let mut pauses = if target.is_socket() { SOCKET_PAUSES } else { &[] }.iter();
-            let mut again = true;
+            let mut detours = 0;
             loop {
-                let (connection, place) = self.connection(&host).await?;
-                let error = match self.ask(&host, &connection, place, &target).await {
+                let place = self.place(&host).await?;
+                match self.ask(place, &target).await {
                     Ok(stream) => return Ok(stream),
-                    Err(error) => error,
-                };
-                match error {
-                    // It had been idle, and has ended while we asked.
-                    SshError::Lost { .. } if again => again = false,
-                    SshError::Refused { .. } => match pauses.next() {
-                        Some(pause) => sleep(*pause).await,
-                        None => return Err(error.into()),
+                    Err(NoChannel::Elsewhere) if detours < MAX_DETOURS => detours += 1,
+                    Err(NoChannel::Elsewhere) => {
+                        let (server, source) = (host.address(), Lost::Closed);
+                        return Err(Arc::new(SshError::Lost { server, source }));
+                    }
+                    Err(NoChannel::Because(error)) => match pauses.next() {
+                        Some(pause) if matches!(error, SshError::Refused { .. }) => {
+                            sleep(*pause).await;
+                        }
+                        _ => return Err(error.into()),
                     },
-                    _ => return Err(error.into()),
                 }
             }
         }
@@ -95,27 +104,23 @@ impl Pool {
         self.tasks.wait().await;
     }
 
-    async fn ask(
-        &self,
-        host: &SshHost,
-        connection: &Connection,
-        place: OwnedSemaphorePermit,
-        target: &Target,
-    ) -> Result<SshStream, SshError> {
+    async fn ask(&self, place: Place, target: &Target) -> Result<SshStream, NoChannel> {
         let (reply, answer) = oneshot::channel();
-        let deadline = Instant::now() + self.limits.channel_timeout;
-        let request = Request { target: target.clone(), place, deadline, reply };
-        let over = || SshError::Lost { server: host.address(), source: Lost::Unused };
-        // As many may wait as there are places, so there is room.
-        connection.requests.try_send(request).map_err(|_| over())?;
-        answer.await.unwrap_or_else(|_| Err(over()))
+        let request = Request {
+            target: target.clone(),
+            place: place.permit,
+            deadline: Instant::now() + self.limits.channel_timeout,
+            is_patient: place.is_last_resort,
+            reply,
+        };
+        // As many may wait as there are places, so there is room unless it has ended.
+        let sent = place.connection.requests.try_send(request);
+        sent.map_err(|_| NoChannel::Elsewhere)?;
+        answer.await.unwrap_or(Err(NoChannel::Elsewhere))
     }
 
-    /// A connection with a place in it.
-    async fn connection(
-        self: &Arc<Self>,
-        host: &Arc<SshHost>,
-    ) -> Result<(Arc<Connection>, OwnedSemaphorePermit), Arc<SshError>> {
+    /// A place in a connection, which is opened if need be.
+    async fn place(self: &Arc<Self>, host: &Arc<SshHost>) -> Result<Place, Arc<SshError>> {
         loop {
             let flight = {
                 let mut servers = self.servers();
@@ -257,15 +262,21 @@ fn failed(failure: tcp::Failure, host: &SshHost, limit: Duration) -> SshError {
 
 impl Connections {
     /// A place in the first connection that has one; in a doubtful one only if there can be `no_other`.
-    fn free(&self, no_other: bool) -> Option<(Arc<Connection>, OwnedSemaphorePermit)> {
-        let place = |connection: &Arc<Connection>| {
-            Some((connection.clone(), connection.places.clone().try_acquire_owned().ok()?))
+    fn free(&self, no_other: bool) -> Option<Place> {
+        let place = |is_last_resort| {
+            move |connection: &Arc<Connection>| {
+                let permit = connection.places.clone().try_acquire_owned().ok()?;
+                Some(Place { connection: connection.clone(), permit, is_last_resort })
+            }
         };
         let is_good = |connection: &&Arc<Connection>| !connection.health.is_doubtful.load(Relaxed);
-        let good = self.open.iter().filter(is_good).find_map(place);
-        good.or_else(|| self.open.iter().find_map(place).filter(|_| no_other))
+        let good = self.open.iter().filter(is_good).find_map(place(no_other));
+        good.or_else(|| self.open.iter().filter(|_| no_other).find_map(place(true)))
     }
 }
+
+/// How often a console is asked for again at another connection: the first may be held up, the second end at that moment.
+const MAX_DETOURS: usize = 3;
 
 /// QEMU's VNC sockets let one connection wait (listen backlog 1), and a server tells that like any refusal.
 const SOCKET_PAUSES: &[Duration] =
