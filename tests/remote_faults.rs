@@ -87,9 +87,12 @@ async fn refused_credentials_are_told_at_once_in_libvirts_words() -> Result<()> 
         )
         .host_with(5, &ssh(&remote, &nobody_known.display().to_string()))
         .start()?;
-    for (host, words) in
-        [(2, "authentication failed"), (3, "authentication"), (4, "TLS"), (5, "host key")]
-    {
+    for (host, words) in [
+        (2, "authentication failed"),
+        (3, "authentication failed"),
+        (4, "Unable to read TLS confirmation"),
+        (5, "host key"),
+    ] {
         let before = proxy.log().len();
         let start = Instant::now();
         assert_eq!(fails(&proxy, host, far.uuid()).await?, 4503, "host {host}");

@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: the proxy beside a plain TCP relay, same machine, same minute, same bytes.
+//! `cargo xtask bench`: the proxy beside a plain TCP relay, and its SSH tunnels beside the ssh program; same machine, same minute, same
+//! bytes.
 //!
 //! The backend and the client live in this process; the proxy and the TCP relay are processes of their own, so that their CPU time and
 //! memory can be read from /proc. Two cores are shared by all of them: trust the ratios, not the absolute numbers.
@@ -6,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "a benchmark prints its results")]
 
 mod peer;
+mod ssh;
 mod table;
 
 use std::net::SocketAddr;
@@ -37,8 +39,10 @@ const MIB: usize = 1024 * 1024;
 #[tokio::main]
 async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some("--tcp-relay") {
-        return tcp_relay(arguments.next().context("no target")?).await;
+    match arguments.next().as_deref() {
+        Some("--tcp-relay") => return tcp_relay(arguments.next().context("no target")?).await,
+        Some("--ssh-relay") => return ssh::relay(arguments).await,
+        _ => {}
     }
     let backend = TcpListener::bind("127.0.0.1:0").await?;
     let backend_address = backend.local_addr()?;
@@ -117,8 +121,8 @@ async fn main() -> Result<()> {
         result.push((grown as f64 / 1024.0 / IDLE_SESSIONS as f64, 0.0));
     }
     rows.push(Row::new("memory, KiB/session", &memory, |r| r.0));
-    table::print(&rows);
-    Ok(())
+    table::print("TCP relay", "proxy", &rows);
+    ssh::bench(backend_address, folder.path()).await
 }
 
 /// One of the two that are compared.

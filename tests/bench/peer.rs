@@ -1,24 +1,33 @@
-//! The client's side of a measurement: a bare TCP connection or a WebSocket.
+//! The client's side of a measurement: a bare byte stream or a WebSocket.
 
 use std::net::SocketAddr;
 
 use anyhow::{Result, ensure};
 use futures_util::StreamExt;
 use harness::websocket::{Client, Message};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Who talks to the relay under test.
 pub(crate) enum Peer {
-    Tcp(TcpStream),
+    Stream(Box<dyn Stream>),
     WebSocket(Box<Client>),
 }
+
+/// A byte stream of any kind.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 impl Peer {
     pub(crate) async fn tcp(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self::Tcp(stream))
+        Ok(Self::stream(stream))
+    }
+
+    pub(crate) fn stream(stream: impl Stream + 'static) -> Self {
+        Self::Stream(Box::new(stream))
     }
 
     pub(crate) async fn websocket(address: SocketAddr, token: &str) -> Result<Self> {
@@ -40,7 +49,7 @@ impl Peer {
 
     async fn send(&mut self, bytes: Vec<u8>) -> Result<()> {
         match self {
-            Self::Tcp(stream) => stream.write_all(&bytes).await?,
+            Self::Stream(stream) => stream.write_all(&bytes).await?,
             Self::WebSocket(client) => client.send(Message::binary(bytes)).await?,
         }
         Ok(())
@@ -51,7 +60,7 @@ impl Peer {
         let mut buffer = vec![0; 64 * 1024];
         while left > 0 {
             let read = match self {
-                Self::Tcp(stream) => stream.read(&mut buffer).await?,
+                Self::Stream(stream) => stream.read(&mut buffer).await?,
                 Self::WebSocket(client) => match client.stream.next().await.transpose()? {
                     Some(Message::Binary(bytes)) => bytes.len(),
                     Some(Message::Ping(_)) => continue,

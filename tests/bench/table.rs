@@ -1,21 +1,21 @@
-//! The results as a table: plain TCP relay, proxy, ratio.
+//! The results as a table: what is compared with, ours, ratio.
 
 /// One line of the table.
 pub(crate) struct Row {
     name: &'static str,
-    tcp: f64,
-    proxy: f64,
+    theirs: f64,
+    ours: f64,
 }
 
 impl Row {
-    /// The medians of what `pick` takes from each result, plain relay first.
+    /// The medians of what `pick` takes from each result, the other's first.
     pub(crate) fn new(
         name: &'static str,
         results: &[Vec<(f64, f64)>; 2],
         pick: fn(&(f64, f64)) -> f64,
     ) -> Self {
-        let [tcp, proxy] = results;
-        Self { name, tcp: median(tcp.iter().map(pick)), proxy: median(proxy.iter().map(pick)) }
+        let [theirs, ours] = results;
+        Self { name, theirs: median(theirs.iter().map(pick)), ours: median(ours.iter().map(pick)) }
     }
 }
 
@@ -26,15 +26,15 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-pub(crate) fn print(rows: &[Row]) {
-    println!("\n{:<24}{:>12}{:>12}{:>8}", "", "TCP relay", "proxy", "ratio");
+pub(crate) fn print(theirs: &str, ours: &str, rows: &[Row]) {
+    println!("\n{:<34}{theirs:>12}{ours:>12}{:>8}", "", "ratio");
     for row in rows {
         println!(
-            "{:<24}{:>12.2}{:>12.2}{:>8.2}",
+            "{:<34}{:>12.2}{:>12.2}{:>8.2}",
             row.name,
-            row.tcp,
-            row.proxy,
-            row.proxy / row.tcp
+            row.theirs,
+            row.ours,
+            row.ours / row.theirs
         );
     }
 }

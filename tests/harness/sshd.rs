@@ -130,6 +130,11 @@ impl Sshd {
         &self.client
     }
 
+    /// The private key of that client.
+    pub fn key(&self) -> PathBuf {
+        self.client.with_file_name("id_ed25519")
+    }
+
     /// The known_hosts file of that client.
     pub fn known_hosts(&self) -> &Path {
         &self.known_hosts

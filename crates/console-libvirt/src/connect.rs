@@ -4,7 +4,8 @@
 //! libvirt gives none (a null pointer).
 
 use std::ffi::{CString, c_char, c_int, c_uint, c_void};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::io;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::ptr;
 use std::time::{Duration, Instant};
 
@@ -30,17 +31,36 @@ pub(crate) fn open(endpoint: &Endpoint, limit: Duration) -> Result<Connect, Look
 }
 
 /// Whether anything accepts connections there.
-fn knock(host: &str, port: u16, limit: Duration) -> std::io::Result<()> {
-    let deadline = Instant::now() + limit;
-    let addresses: Vec<_> = (host, port).to_socket_addrs()?.collect();
-    let mut failure = std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address");
+fn knock(host: &str, port: u16, limit: Duration) -> io::Result<()> {
+    knock_at(&(host, port).to_socket_addrs()?.collect::<Vec<_>>(), Instant::now() + limit)
+}
+
+/// libvirt tries the addresses in the same order, but waits minutes for one that is silent: that it would be answered by a later one does
+/// not help.
+fn knock_at(addresses: &[SocketAddr], deadline: Instant) -> io::Result<()> {
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    let mut silent = None;
     for (index, address) in addresses.iter().enumerate() {
         let left = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
         let share = deadline.saturating_duration_since(Instant::now()) / left;
         // Zero would be an error of its own.
         match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
-            Ok(_) => return Ok(()),
-            Err(error) => failure = error,
+            Ok(_) => match silent {
+                None => return Ok(()),
+                Some(silent) => {
+                    return Err(io::Error::other(format!(
+                        "{address} answers, but {silent}, another address of that name, does not, and libvirt would wait for it: write \
+                         {} as hostname",
+                        address.ip()
+                    )));
+                }
+            },
+            Err(error) => {
+                if error.kind() == io::ErrorKind::TimedOut {
+                    silent = Some(address.ip());
+                }
+                failure = error;
+            }
         }
     }
     Err(failure)
@@ -121,4 +141,34 @@ unsafe extern "C" fn answer(
         prompt.resultlen = c_uint::try_from(text.as_bytes().len()).unwrap_or_default();
     }
     0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_silent_address_before_one_that_answers_is_named() {
+        let open = TcpListener::bind("127.0.0.1:0").unwrap();
+        let answers = open.local_addr().unwrap();
+        // A listener whose queue is full drops what comes, as a firewall does.
+        let deaf = TcpListener::bind("127.0.0.2:0").unwrap();
+        rustix::net::listen(&deaf, 0).unwrap();
+        let silent = deaf.local_addr().unwrap();
+        let short = Duration::from_millis(100);
+        let _held: Vec<_> = (0..4).map(|_| TcpStream::connect_timeout(&silent, short)).collect();
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+
+        let knock = |addresses: &[SocketAddr]| knock_at(addresses, Instant::now() + 4 * short);
+        assert!(knock(&[answers]).is_ok());
+        // What refuses at once costs libvirt nothing either.
+        assert!(knock(&[closed, answers]).is_ok());
+        let error = knock(&[silent, answers]).unwrap_err().to_string();
+        assert!(
+            error.contains("127.0.0.2") && error.contains("write 127.0.0.1 as hostname"),
+            "{error}"
+        );
+        assert!(knock(&[closed]).is_err() && knock(&[silent]).is_err() && knock(&[]).is_err());
+    }
 }

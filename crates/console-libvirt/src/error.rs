@@ -116,7 +116,7 @@ impl LookupError {
             Self::NoSuchDomain { .. } => Some(
                 "see whether the domain was removed or moved to another host: virsh list --all --uuid",
             ),
-            Self::Unreachable { text, code, .. } => Some(unreachable_remedy(text, *code)),
+            Self::Unreachable { uri, text, code } => Some(unreachable_remedy(uri, text, *code)),
             Self::Silent { .. } => Some(
                 "see whether the host runs, listens there (libvirtd --listen or its TCP or TLS socket unit), and no firewall stands between",
             ),
@@ -129,22 +129,27 @@ impl LookupError {
 }
 
 /// libvirt has few codes for what goes wrong with a connection; its words tell more.
-fn unreachable_remedy(text: &str, code: u32) -> &'static str {
+fn unreachable_remedy(uri: &str, text: &str, code: u32) -> &'static str {
     let says = |words: &str| text.contains(words);
+    let scheme = uri.split("://").next().unwrap_or_default();
+    let transport = scheme.split_once('+').map_or("", |(_, transport)| transport);
+    let is_ssh = matches!(transport, "ssh" | "libssh" | "libssh2");
+    let is_here = transport == "unix" || uri.contains(":///");
+    let is_refused = code == ErrorNumberEnum::from(ErrorNumber::AuthFailed).to_raw()
+        || says("uthentication")
+        || says("password response");
     if says("Host key verification failed") || says("host key") || says("known_hosts") {
         "the host's SSH key is not known here or has changed: compare it on the host, then enter it into known_hosts (ssh-keyscan, ssh-keygen -R)"
-    } else if says("Permission denied (") || says("publickey") {
+    } else if is_ssh && (is_refused || says("Permission denied (") || says("publickey")) {
         "the host's SSH server takes neither key nor password: see the host's login and ssh_key, and authorized_keys there"
-    } else if code == ErrorNumberEnum::from(ErrorNumber::AuthFailed).to_raw()
-        || says("uthentication failed")
-        || says("authentication callback")
-        || says("authentication credentials")
-    {
+    } else if is_refused {
         "see the host's login and password; over plain TCP only SASL's DIGEST-MD5 and GSSAPI work"
     } else if says("certificate") || says("TLS") {
         "see the certificates: those of pkipath in the host's uri, or /etc/pki/CA/cacert.pem and /etc/pki/libvirt here, and libvirtd's own"
-    } else if says("Permission denied") {
+    } else if says("Permission denied") && is_here {
         "let the service's user use libvirt's socket: add it to group libvirt"
+    } else if says("Permission denied") && is_ssh {
+        "let the SSH login use libvirt's socket on that host: add it to group libvirt there"
     } else if says("No such file") || says("Connection refused") {
         "start libvirtd on that host, or correct the host's uri"
     } else {
@@ -198,6 +203,58 @@ mod tests {
             ),
         ] {
             assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn libvirts_words_lead_to_the_remedy_of_their_transport() {
+        let auth = ErrorNumberEnum::from(ErrorNumber::AuthFailed).to_raw();
+        for (uri, text, code, expected) in [
+            ("qemu+tcp://hv1/system", "authentication failed", auth, "SASL"),
+            ("qemu+tcp://hv1/system", "authentication failed: no mechanism", 1, "SASL"),
+            (
+                "qemu+libssh2://root@hv1/system",
+                "authentication with private key '/k' has failed: Username/PublicKey combination invalid",
+                auth,
+                "authorized_keys",
+            ),
+            ("qemu+libssh2://hv1/system", "Waiting for password response", 1, "authorized_keys"),
+            (
+                "qemu+ssh://hv1/system",
+                "root@hv1: Permission denied (publickey).",
+                38,
+                "authorized_keys",
+            ),
+            ("qemu+ssh://hv1/system", "Host key verification failed.", 38, "known_hosts"),
+            (
+                "qemu+libssh2://hv1/system",
+                "!!! SSH HOST KEY VERIFICATION FAILED !!!: host key for 'hv1'",
+                1,
+                "known_hosts",
+            ),
+            (
+                "qemu+ssh://hv1/system",
+                "Failed to connect socket: Permission denied",
+                38,
+                "that host: add it to group libvirt there",
+            ),
+            (
+                "qemu:///system",
+                "Failed to connect socket to '/run/x': Permission denied",
+                38,
+                "service's user use libvirt's socket",
+            ),
+            ("qemu+tls://hv1/system", "Unable to read TLS confirmation", 1, "certificates"),
+            (
+                "qemu:///system",
+                "Failed to connect socket: No such file or directory",
+                38,
+                "start libvirtd",
+            ),
+            ("qemu+tcp://hv1/system", "something new", 1, "virsh -c"),
+        ] {
+            let remedy = unreachable_remedy(uri, text, code);
+            assert!(remedy.contains(expected), "{uri} {text}: {remedy}");
         }
     }
 }

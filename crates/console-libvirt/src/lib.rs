@@ -10,7 +10,7 @@
 //! Invariants:
 //!
 //! - libvirt's blocking calls run on threads of their own, never on the async runtime's: one for each endpoint, and at most
-//!   [`MAX_ABANDONED`] more that hang inside libvirt.
+//!   [`MAX_ABANDONED`] more that hang inside libvirt. One that has hung for minutes no longer counts, up to [`MAX_HANGING`].
 //! - Every call ends within [`LibvirtSettings::timeout`], whatever libvirt does; opening the connection is part of it.
 //! - libvirt's own words and error code are kept, and nothing is printed.
 //! - A password reaches libvirt's authentication callback and nothing else, once for each connection.
@@ -52,4 +52,4 @@ pub use endpoint::Endpoint;
 pub use error::LookupError;
 pub use libvirt::{Libvirt, LibvirtSettings};
 pub use pauses::{FIRST_PAUSE, LAST_PAUSE};
-pub use queue::{MAX_ABANDONED, MAX_WAITING};
+pub use queue::{MAX_ABANDONED, MAX_HANGING, MAX_WAITING};

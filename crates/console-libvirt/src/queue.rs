@@ -22,8 +22,15 @@ use crate::shown::shown;
 pub const MAX_WAITING: usize = 4096;
 
 /// How many threads for one libvirt may hang inside it besides the one at work; with all of them hanging, requests are
-/// refused at once until one comes back.
+/// refused at once until one comes back, or has hung for so long that it no longer counts.
 pub const MAX_ABANDONED: usize = 3;
+
+/// How many threads for one libvirt may hang inside it, those that no longer count included.
+pub const MAX_HANGING: usize = 64;
+
+/// A thread that hangs counts for so long, times the number of those that hang: one whose peer has lost its power never comes back, and
+/// must not lock the host out for ever; nor may a host that hangs for days collect threads.
+const COUNTS_FOR: Duration = Duration::from_secs(60);
 
 /// What came of a request.
 pub(crate) type Answer = Result<Arc<str>, LookupError>;
@@ -43,7 +50,8 @@ struct State {
     /// The number of the worker that answers; others have been abandoned.
     worker: Option<u64>,
     workers_so_far: u64,
-    abandoned: usize,
+    /// Who hangs inside libvirt, and since when.
+    abandoned: Vec<(u64, Instant)>,
     /// When the worker went into libvirt.
     busy_since: Option<Instant>,
     closed: bool,
@@ -84,7 +92,7 @@ impl Queue {
         if let Some(silent_for) = state.busy_since.map(|since| since.elapsed())
             && silent_for >= self.patience
         {
-            if state.abandoned >= MAX_ABANDONED {
+            if !may_abandon(&state.abandoned, Instant::now()) {
                 return Err(LookupError::Hanging { uri: shown(&self.endpoint.uri), silent_for });
             }
             warn!(
@@ -92,9 +100,10 @@ impl Queue {
                 ?silent_for,
                 "libvirt hangs, trying a new connection"
             );
-            state.abandoned += 1;
             state.busy_since = None;
-            state.worker = None;
+            if let Some(number) = state.worker.take() {
+                state.abandoned.push((number, Instant::now()));
+            }
         }
         if state.worker.is_none() {
             self.start_worker(&mut state)?;
@@ -141,7 +150,7 @@ impl Queue {
         let mut state = self.lock();
         loop {
             if state.worker != Some(number) {
-                state.abandoned = state.abandoned.saturating_sub(1);
+                state.abandoned.retain(|(hanging, _)| *hanging != number);
                 return None;
             }
             if state.closed {
@@ -180,5 +189,33 @@ impl Queue {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether one more thread may be left to hang beside these.
+fn may_abandon(abandoned: &[(u64, Instant)], now: Instant) -> bool {
+    let counts_for = COUNTS_FOR * u32::try_from(abandoned.len()).unwrap_or(u32::MAX);
+    let counting =
+        abandoned.iter().filter(|(_, since)| now.saturating_duration_since(*since) < counts_for);
+    abandoned.len() < MAX_HANGING && counting.count() < MAX_ABANDONED
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_never_comes_back_does_not_count_for_ever() {
+        let start = Instant::now();
+        let hanging = |count: u64| (0..count).map(|number| (number, start)).collect::<Vec<_>>();
+        let later = |minutes| start + COUNTS_FOR * minutes;
+        assert!(may_abandon(&hanging(2), start));
+        assert!(!may_abandon(&hanging(3), start));
+        assert!(!may_abandon(&hanging(3), later(3) - Duration::from_secs(1)));
+        assert!(may_abandon(&hanging(3), later(3)));
+        // The more hang, the longer each counts.
+        assert!(!may_abandon(&hanging(6), later(3)));
+        assert!(may_abandon(&hanging(6), later(6)));
+        assert!(!may_abandon(&hanging(64), later(1000)));
     }
 }
