@@ -8,29 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use console_backend::{HostKeys, SshError, SshHost, SshLimits, SshProxy, SshStep};
 use harness::Result;
-use harness::lease::Leashed;
-use harness::ssh_server::new_key;
+use harness::ssh_server::{Agent, new_key};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::ssh_rig::{Rig, quick};
-
-/// An agent with these keys; it ends with the value.
-fn agent(dir: &Path, keys: &[&Path]) -> Result<(Leashed, std::path::PathBuf)> {
-    let socket = dir.join("agent.sock");
-    let program = harness::paths::program("ssh-agent").context("openssh-client")?;
-    let args = ["-D".as_ref(), "-a".as_ref(), socket.as_os_str()];
-    let agent = Leashed::start("agent", &program, &args, &[], dir)?;
-    harness::wait::until("the agent's socket", Duration::from_secs(10), || {
-        Ok(socket.exists().then_some(()))
-    })?;
-    for key in keys {
-        let added =
-            Command::new("ssh-add").arg("-q").arg(key).env("SSH_AUTH_SOCK", &socket).status()?;
-        assert!(added.success());
-    }
-    Ok((agent, socket))
-}
 
 #[tokio::test]
 async fn a_login_by_each_kind_of_key_by_agent_and_by_password() -> Result<()> {
@@ -55,8 +37,8 @@ async fn a_login_by_each_kind_of_key_by_agent_and_by_password() -> Result<()> {
             rig.attempt(&host, SshLimits::default()).await??;
         }
         std::fs::create_dir(dir.join(format!("{kind}.d")))?;
-        let (_agent, socket) = agent(&dir.join(format!("{kind}.d")), &[&dir.join(kind)])?;
-        let host = SshHost { agent: Some(socket), ..bare.clone() };
+        let agent = Agent::start(&dir.join(format!("{kind}.d")), &[&dir.join(kind)])?;
+        let host = SshHost { agent: Some(agent.socket().to_owned()), ..bare.clone() };
         rig.attempt(&host, SshLimits::default()).await??;
         // Only keys that are named, too.
         let only = SshHost { identities_only: true, ..host.clone() };
@@ -97,13 +79,14 @@ async fn a_refused_login_says_all_that_was_tried() -> Result<()> {
     let secret = new_key(&dir, "secret", "ed25519")?;
     let sealed = Command::new("ssh-keygen")
         .args(["-q", "-p", "-P", "", "-N", "s3cret", "-f"])
+        .stdout(std::process::Stdio::null())
         .arg(&secret)
         .status()?;
     assert!(sealed.success());
-    let (_agent, socket) = agent(&dir, &[&stranger])?;
+    let agent = Agent::start(&dir, &[&stranger])?;
     let mut host = rig.host(&server)?;
     host.keys = vec![dir.join("none"), secret, stranger.clone()];
-    host.agent = Some(socket);
+    host.agent = Some(agent.socket().to_owned());
     host.password = Some("wr0ng".into());
     let refused = rig.attempt(&host, SshLimits::default()).await?.unwrap_err();
     let text = refused.to_string();

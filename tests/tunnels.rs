@@ -1,9 +1,12 @@
 //! Consoles that only their own machine can open, through its SSH server.
 
+use harness::ssh_server::Agent;
 use harness::{Bed, Browser, Listen, Result};
 
-use crate::remote::{SSH, at, line, refused, spice, vnc, with_remote};
+use crate::PATIENCE;
+use crate::remote::{SSH, at, line, password, refused, spice, vnc, with_remote};
 use crate::screen::types_and_sees_the_echo;
+use crate::ssh_faults::through;
 
 #[tokio::test]
 async fn consoles_behind_an_ssh_server_open_in_a_browser() -> Result<()> {
@@ -26,6 +29,67 @@ async fn consoles_behind_an_ssh_server_open_in_a_browser() -> Result<()> {
         browser.open(&proxy.page_url_at(SSH, guest.uuid())).await?;
         types_and_sees_the_echo(&browser, guest, "ok").await?;
     }
+    // All of it, libvirt's part included, without any other program.
+    assert_eq!(children(proxy.pid())?, 0, "{}", proxy.log());
+    Ok(())
+}
+
+/// How many processes this one has started.
+fn children(pid: rustix::process::Pid) -> Result<usize> {
+    let parent = format!("PPid:\t{}\n", pid.as_raw_nonzero());
+    let statuses = std::fs::read_dir("/proc")?
+        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("status")).ok());
+    Ok(statuses.filter(|status| status.contains(&parent)).count())
+}
+
+#[tokio::test]
+async fn an_agent_or_a_password_will_do() -> Result<()> {
+    let bed = Bed::start()?;
+    let remote = bed.remote()?;
+    let guest = remote.guest("far").console(spice(at("127.0.0.1"))).start()?;
+    let agent = Agent::start(bed.dir(), &[&remote.ssh_key()])?;
+    let lines = [
+        line("connection", "ssh"),
+        line("hostname", remote.v4()),
+        line("login", "root"),
+        line("ssh_known_hosts", remote.ssh_known_hosts().display()),
+    ];
+    let by_password = [&lines[..], &[password(&remote)]].concat();
+    let with_agent = bed.proxy().env("SSH_AUTH_SOCK", &agent.socket().to_string_lossy());
+    let with_agent = with_agent.host_with(2, &lines).start()?;
+    let with_password = bed.proxy().host_with(2, &by_password).start()?;
+    let browser = Browser::start(bed.dir()).await?;
+    for proxy in [&with_agent, &with_password] {
+        browser.open(&proxy.page_url_at(2, guest.uuid())).await?;
+        types_and_sees_the_echo(&browser, &guest, "ok").await?;
+    }
+    assert!(!with_password.log().contains(remote.password()), "{}", with_password.log());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_forbids_tunnels_is_told_from_a_console_that_refuses() -> Result<()> {
+    let bed = Bed::start()?;
+    let mut remote = bed.remote()?;
+    let guest = remote.guest("far").console(vnc(at("127.0.0.1"))).start()?;
+    let socket = Listen::Socket(Some(bed.dir().join("far.sock")));
+    let on_socket = remote.guest("on a socket").console(vnc(socket)).start()?;
+    let forbids = remote.ssh_server("DisableForwarding yes")?;
+    let willing = remote.ssh_server("")?;
+    let proxy = bed
+        .proxy()
+        .host_with(2, &through(&remote, &forbids))
+        .host_with(3, &through(&remote, &willing))
+        .start()?;
+    let told = |reason: &str| (4502, reason.to_owned());
+    let forbidden = told("the hypervisor's SSH server forbids tunnels");
+    assert_eq!(refused(&proxy, 2, guest.uuid()).await?, forbidden);
+    proxy.wait_for_log("AllowTcpForwarding local", PATIENCE)?;
+    let nothing_there = told("the guest's console refused the connection");
+    assert_eq!(refused(&proxy, 2, on_socket.uuid()).await?, nothing_there);
+    proxy.wait_for_log("AllowStreamLocalForwarding local", PATIENCE)?;
+    std::fs::remove_file(bed.dir().join("far.sock"))?;
+    assert_eq!(refused(&proxy, 3, on_socket.uuid()).await?, nothing_there);
     Ok(())
 }
 

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::lease::Leashed;
 use crate::libvirtd::Libvirtd;
-use crate::wait;
+use crate::{paths, wait};
 
 /// The port of the one that each hypervisor has.
 pub const SSH_PORT: u16 = 22;
@@ -122,6 +123,39 @@ pub fn new_key(dir: &Path, name: &str, kind: &str) -> Result<PathBuf> {
         .context("cannot run ssh-keygen (package openssh-client)")?;
     ensure!(made.success(), "ssh-keygen failed: {made}");
     Ok(path)
+}
+
+/// An agent of its own.
+#[derive(Debug)]
+pub struct Agent {
+    socket: PathBuf,
+    _process: Leashed,
+}
+
+impl Agent {
+    /// Starts one with these private keys; its files go to `dir`. It ends with the value.
+    ///
+    /// # Errors
+    ///
+    /// ssh-agent or ssh-add fails.
+    pub fn start(dir: &Path, keys: &[&Path]) -> Result<Self> {
+        let socket = dir.join("agent.sock");
+        let program = paths::program("ssh-agent").context("no ssh-agent (openssh-client)")?;
+        let args = ["-D".as_ref(), "-a".as_ref(), socket.as_os_str()];
+        let process = Leashed::start("agent", &program, &args, &[], dir)?;
+        wait::until("the agent's socket", READY, || Ok(socket.exists().then_some(())))?;
+        for key in keys {
+            let mut add = Command::new("ssh-add");
+            let added = add.arg("-q").arg(key).env("SSH_AUTH_SOCK", &socket).status()?;
+            ensure!(added.success(), "ssh-add failed: {added}");
+        }
+        Ok(Self { socket, _process: process })
+    }
+
+    /// Its socket, for `SSH_AUTH_SOCK`.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
 }
 
 /// Keys, root's password, and the usual server's configuration.
