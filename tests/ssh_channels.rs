@@ -245,6 +245,24 @@ async fn each_direction_ends_by_itself() -> Result<()> {
     Ok(())
 }
 
+/// Whoever writes and leaves has written, as on a socket.
+#[tokio::test]
+async fn the_last_bytes_of_a_session_that_leaves_arrive() -> Result<()> {
+    let mut rig = Rig::start().await?;
+    let server = rig.remote.ssh_server("")?;
+    let route = rig.route(&rig.host(&server)?)?;
+    let opener = Opener::new(PATIENCE, no_tick());
+    for (round, length) in [100, 64 * 1024, 3 * MIB].into_iter().enumerate() {
+        let mut console = opener.open(&route).await?;
+        console.write_all(format!("C{length:012}").as_bytes()).await?;
+        timeout(PATIENCE, console.write_all(&pattern(0, length))).await??;
+        drop(console);
+        until("the last bytes", || rig.right.load(Relaxed) == round + 1).await;
+    }
+    rig.all_gone().await;
+    Ok(())
+}
+
 /// Consoles come and go at random, in the middle of whatever they do; then nothing is left.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_minute_of_coming_and_going() -> Result<()> {

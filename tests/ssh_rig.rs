@@ -23,6 +23,8 @@ pub(crate) struct Rig {
     pub(crate) console: SocketAddr,
     /// How many connections the console has now.
     pub(crate) open: Arc<AtomicUsize>,
+    /// How often it has been sent what it was to be sent.
+    pub(crate) right: Arc<AtomicUsize>,
 }
 
 impl Rig {
@@ -31,24 +33,24 @@ impl Rig {
         let remote = bed.remote()?;
         let listener = TcpListener::bind((remote.near_v4(), 0)).await?;
         let console = listener.local_addr()?;
-        let open = Arc::<AtomicUsize>::default();
-        let count = open.clone();
+        let [open, right] = [(); 2].map(|()| Arc::<AtomicUsize>::default());
+        let counts = (open.clone(), right.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, count.clone()));
+                tokio::spawn(serve(stream, counts.clone()));
             }
         });
-        Ok(Self { bed, remote, console, open })
+        Ok(Self { bed, remote, console, open, right })
     }
 
     /// The same on a UNIX socket.
     pub(crate) fn socket(&self, name: &str) -> Result<PathBuf> {
         let path = self.bed.dir().join(name);
         let listener = UnixListener::bind(&path)?;
-        let count = self.open.clone();
+        let counts = (self.open.clone(), self.right.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, count.clone()));
+                tokio::spawn(serve(stream, counts.clone()));
             }
         });
         Ok(path)
@@ -161,13 +163,19 @@ pub(crate) fn pattern(from: usize, length: usize) -> Vec<u8> {
 }
 
 /// `B` and 12 digits ask for so many bytes of the pattern; `C` and 12 digits for the checksum of as many that follow; all else comes back.
-async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, count: Arc<AtomicUsize>) {
-    count.fetch_add(1, Relaxed);
-    let _ = talk(&mut stream).await;
-    count.fetch_sub(1, Relaxed);
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    (open, right): (Arc<AtomicUsize>, Arc<AtomicUsize>),
+) {
+    open.fetch_add(1, Relaxed);
+    let _ = talk(&mut stream, &right).await;
+    open.fetch_sub(1, Relaxed);
 }
 
-async fn talk<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> Result<()> {
+async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    right: &AtomicUsize,
+) -> Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let first = match stream.read(&mut buffer[..1]).await? {
@@ -194,6 +202,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> Result<()> {
                 ensure!(read > 0 && buffer[..read] == pattern(done, read), "wrong bytes");
                 done += read;
             }
+            right.fetch_add(1, Relaxed);
             stream.write_all(b"right").await?;
         }
     }

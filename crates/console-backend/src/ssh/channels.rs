@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 use super::engine::{ChannelId, Engine};
 use super::error::{Lost, SshError, SshStep};
 use super::limits::SshLimits;
-use super::stream::{Channel, End, Signals, SshStream, pair};
+use super::stream::{Channel, End, Signals, SshStream, State, pair};
 use super::target::Target;
 
 /// Somebody asks for a channel.
@@ -121,7 +122,11 @@ impl Channels {
     fn attend(&mut self, engine: &mut Engine, id: ChannelId, room: usize) -> Result<bool, Lost> {
         let Some(channel) = self.open.get(&id) else { return Ok(false) };
         let mut state = channel.state();
-        if state.is_dropped {
+        let lingers = |state: &State| {
+            let dropped = state.dropped_at.is_some_and(|at| at.elapsed() >= LINGER);
+            state.end.is_none() && !state.outbound.is_empty() && !dropped
+        };
+        if state.dropped_at.is_some() && !lingers(&state) {
             drop(state);
             if let Some(channel) = self.open.remove(&id) {
                 self.closing.insert(id, channel);
@@ -129,7 +134,7 @@ impl Channels {
             }
             return Ok(false);
         }
-        while state.end.is_none() {
+        while state.end.is_none() && state.dropped_at.is_none() {
             if !state.has_room() {
                 state.waits_for_room = true;
                 break;
@@ -152,7 +157,8 @@ impl Channels {
                 Poll::Pending => {}
                 Poll::Ready(Ok(count)) => {
                     state.sent(count);
-                    more = count > 0 && !state.outbound.is_empty();
+                    // The last bytes of one that is gone are followed by its end.
+                    more = count > 0 && (!state.outbound.is_empty() || state.dropped_at.is_some());
                 }
                 Poll::Ready(Err(error)) => return Err(engine.lost(error)),
             }
@@ -164,7 +170,7 @@ impl Channels {
                 Poll::Ready(Err(error)) => return Err(engine.lost(error)),
             }
         }
-        Ok(more && engine.output().len() < room)
+        Ok(more && (engine.output().len() < room || state.dropped_at.is_some()))
     }
 
     fn close(&mut self, engine: &mut Engine, id: ChannelId) -> Result<(), Lost> {
@@ -277,6 +283,9 @@ fn refusal(error: &ssh2::Error, target: &Target, server: &str) -> Option<SshErro
         }
     })
 }
+
+/// How long the last bytes for a console may take once their session is gone.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// As much as one packet holds.
 const PACKET: usize = 32 * 1024;

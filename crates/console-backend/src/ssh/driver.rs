@@ -56,8 +56,9 @@ pub(crate) async fn run(
         let idle_at = channels.is_idle().then(|| idle_since + limits.idle_timeout);
         let next = [channels.next_deadline(), slow_at.filter(|at| *at > Instant::now()), idle_at];
         let next = next.into_iter().flatten().min().map_or(pulse.next, |at| at.min(pulse.next));
-        // Without a channel nothing looks at the input; what little there is waits for the next one.
-        let may_read = engine.input().len() < READ_SIZE;
+        // Without a channel nothing looks at the input; what little there is waits for the next one. And a server that asks and asks, but takes
+        // no answers, is not listened to.
+        let may_read = engine.input().len() < READ_SIZE && engine.output().len() < MAX_OUTPUT;
 
         let mut all = false;
         tokio::select! {
@@ -168,6 +169,9 @@ const READ_SIZE: usize = 64 * 1024;
 
 /// Bytes for the network above which no channel is written to.
 const OUTPUT: usize = 64 * 1024;
+
+/// Bytes for the network above which nothing is read: answers to the server's own requests come on top of what channels write.
+const MAX_OUTPUT: usize = 4 * OUTPUT;
 
 /// A request for a channel that takes longer makes the next ones go elsewhere, if they can.
 const SLOW: Duration = Duration::from_secs(1);

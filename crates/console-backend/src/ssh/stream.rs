@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::time::Instant;
 
 use super::engine::ChannelId;
 use super::error::Lost;
@@ -41,8 +42,8 @@ pub(crate) struct State {
     pub(crate) is_shut: bool,
     /// That has been told to the server.
     pub(crate) eof_sent: bool,
-    /// The session is gone.
-    pub(crate) is_dropped: bool,
+    /// When the session went.
+    pub(crate) dropped_at: Option<Instant>,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -207,7 +208,7 @@ impl AsyncWrite for SshStream {
 
 impl Drop for SshStream {
     fn drop(&mut self) {
-        lock(&self.state).is_dropped = true;
+        lock(&self.state).dropped_at = Some(Instant::now());
         self.signals.send(self.id);
     }
 }
