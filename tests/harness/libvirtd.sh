@@ -142,7 +142,11 @@ family() {
         family "${status%/status}"
     done
 }
-signal_sshd() { kill "-$2" $(family "$(cat "sshd-$1.pid")") && : >"sshd-$1.$2"; }
+signal_sshd() {
+    # One of them may end meanwhile by itself.
+    for process in $(family "$(cat "sshd-$1.pid")"); do kill "-$2" "$process" 2>/dev/null || :; done
+    : >"sshd-$1.$2"
+}
 freeze_sshd() { signal_sshd "$1" STOP; }
 thaw_sshd() { signal_sshd "$1" CONT; }
 # With all its connections.

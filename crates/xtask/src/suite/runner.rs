@@ -43,7 +43,9 @@ impl Runner {
         if command.get_current_dir().is_none() {
             command.current_dir(paths::workspace());
         }
+        // Of a failing test's error a backtrace would leave nothing to be seen.
         let status = command
+            .env("RUST_BACKTRACE", "0")
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
