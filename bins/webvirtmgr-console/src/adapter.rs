@@ -73,6 +73,7 @@ fn ssh_host(access: SshAccess) -> SshHost {
         identities_only: access.identities_only,
         password: access.password,
         known_hosts: access.known_hosts,
+        global_known_hosts: access.global_known_hosts,
         host_key_alias: access.host_key_alias,
         host_keys: if access.accept_new { HostKeys::AcceptNew } else { HostKeys::Strict },
         connect_timeout: access.connect_timeout,

@@ -118,7 +118,7 @@ impl Host {
                 (uri, Some(libvirt_uri::listens(at, TLS_PORT)), remote(at))
             }
             Connection::Ssh(at, options) => {
-                let found = ssh.host(&at.host);
+                let found = ssh.host(&at.host, login.name.as_deref(), at.port);
                 let needs_more = login.password.is_some()
                     || options.known_hosts.is_some()
                     || options.own_config

@@ -33,8 +33,10 @@ pub struct SshAccess {
     pub identities_only: bool,
     /// The host's password.
     pub password: Option<SecretString>,
-    /// The host's own file, or `UserKnownHostsFile` and `GlobalKnownHostsFile`.
+    /// The host's own file, or `UserKnownHostsFile`.
     pub known_hosts: Vec<PathBuf>,
+    /// Without a file of the host's own: `GlobalKnownHostsFile`.
+    pub global_known_hosts: Vec<PathBuf>,
     /// `HostKeyAlias`.
     pub host_key_alias: Option<String>,
     /// Whether a server without a known key is believed the first time.
@@ -78,13 +80,9 @@ impl SshAccess {
         if !access.keys.is_empty() {
             access.usual_keys.clear();
         }
-        access.known_hosts =
-            options.known_hosts.clone().map_or(access.known_hosts, |file| vec![file]);
-        if let Some(port) = at.port {
-            access.port = port;
-        }
-        if let Some(user) = &login.name {
-            access.user.clone_from(user);
+        if let Some(file) = &options.known_hosts {
+            access.known_hosts = vec![file.clone()];
+            access.global_known_hosts.clear();
         }
         access.password.clone_from(&login.password);
         Some(access)
@@ -108,6 +106,7 @@ impl SshAccess {
             identities_only: found.identities_only,
             password: None,
             known_hosts: found.known_hosts,
+            global_known_hosts: found.global_known_hosts,
             host_key_alias: found.host_key_alias,
             accept_new,
             connect_timeout: found.connect_timeout,
@@ -130,9 +129,7 @@ fn proxy(
     for (passed, jump) in found.jumps.iter().enumerate() {
         let left = depth.checked_sub(passed + 1)?;
         let (user, name, port) = parts(jump)?;
-        let mut found = config.host(&name);
-        found.user = user.or(found.user);
-        found.port = port.or(found.port);
+        let found = config.host(&name, user.as_deref(), port);
         // The first one has its own way; each of the others is reached through the one before.
         let proxy = match before {
             None => proxy(config, &found, options, left)?,
@@ -183,7 +180,8 @@ mod tests {
             SshUser { name: "console".into(), agent: Some("/agent".into()), home: "/h".into() };
         let config = SshConfig::of_file(&home.path().join("config"), &user).unwrap();
         let at = Address { host: "hv1".into(), port: None };
-        SshAccess::new(&at, login, options, &config, config.host("hv1"))
+        let found = config.host("hv1", login.name.as_deref(), None);
+        SshAccess::new(&at, login, options, &config, found)
     }
 
     /// `hv1:22<-gate:2222<-…`, the farthest first.
@@ -244,13 +242,7 @@ mod tests {
         assert_eq!(usual.agent, Some("/agent".into()));
         assert_eq!(
             usual.known_hosts,
-            [
-                "/h/.ssh/known_hosts",
-                "/h/.ssh/known_hosts2",
-                "/etc/ssh/ssh_known_hosts",
-                "/etc/ssh/ssh_known_hosts2"
-            ]
-            .map(PathBuf::from)
+            ["/h/.ssh/known_hosts", "/h/.ssh/known_hosts2"].map(PathBuf::from)
         );
     }
 }

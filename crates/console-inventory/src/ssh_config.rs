@@ -8,7 +8,7 @@ use std::time::Duration;
 use ssh2_config::{HostParams, ParseRule, SshConfig as Parsed, SshParserError};
 
 use crate::host::SSH_PORT;
-use crate::ssh_config_text;
+use crate::ssh_config_text::{self, Entry};
 
 /// The user whose `ssh` we stand in for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct SshUser {
 #[derive(Debug, Default)]
 pub struct SshConfig {
     user: SshUser,
-    files: Vec<Parsed>,
+    files: Vec<Vec<Entry>>,
 }
 
 /// What it says of one host.
@@ -42,8 +42,10 @@ pub(crate) struct SshHost {
     /// `IdentityAgent`, or the user's.
     pub(crate) agent: Option<PathBuf>,
     pub(crate) identities_only: bool,
-    /// `UserKnownHostsFile` and `GlobalKnownHostsFile`, or the usual ones.
+    /// `UserKnownHostsFile`, or the usual ones.
     pub(crate) known_hosts: Vec<PathBuf>,
+    /// `GlobalKnownHostsFile`, or the usual ones.
+    pub(crate) global_known_hosts: Vec<PathBuf>,
     pub(crate) host_key_alias: Option<String>,
     pub(crate) connect_timeout: Option<Duration>,
     /// `ProxyJump`, the nearest first.
@@ -116,8 +118,10 @@ impl SshConfig {
         &self.user
     }
 
-    pub(crate) fn host(&self, name: &str) -> SshHost {
-        let found: Vec<HostParams> = self.files.iter().map(|file| file.query(name)).collect();
+    /// What it says of the host that is called `name`; a login and a port that are known otherwise come before its own.
+    pub(crate) fn host(&self, name: &str, user: Option<&str>, port: Option<NonZeroU16>) -> SshHost {
+        let found: Vec<HostParams> =
+            self.files.iter().map(|file| query(file, name, &self.user.home)).collect();
         let values = |option: &str| -> Option<&Vec<String>> {
             found.iter().find_map(|params| {
                 params.unsupported_fields.get(option).or_else(|| params.ignored_fields.get(option))
@@ -133,10 +137,13 @@ impl SshConfig {
         let mut host = SshHost {
             // ssh_config(5), TOKENS: of those that HostName takes, the one that is in use.
             hostname: hostname.map_or_else(|| name.to_owned(), |found| found.replace("%h", name)),
-            port: found.iter().find_map(|params| params.port).and_then(NonZeroU16::new),
-            user: found.iter().find_map(|params| params.user.clone()),
-            identities_only: other("identitiesonly")
-                .is_some_and(|value| value.eq_ignore_ascii_case("yes")),
+            port: port.or(found.iter().find_map(|params| params.port).and_then(NonZeroU16::new)),
+            user: user
+                .map(str::to_owned)
+                .or_else(|| found.iter().find_map(|params| params.user.clone())),
+            identities_only: other("identitiesonly").is_some_and(|value| {
+                value.eq_ignore_ascii_case("yes") || value.eq_ignore_ascii_case("true")
+            }),
             host_key_alias: other("hostkeyalias"),
             connect_timeout: found.iter().find_map(|params| params.connect_timeout),
             jumps,
@@ -153,8 +160,8 @@ impl SshConfig {
         };
         let of_user =
             ["known_hosts", "known_hosts2"].map(|file| self.user.home.join(".ssh").join(file));
-        let mut known_hosts = paths("userknownhostsfile", &of_user);
-        known_hosts.extend(paths("globalknownhostsfile", &GLOBAL.map(PathBuf::from)));
+        let known_hosts = paths("userknownhostsfile", &of_user);
+        let global_known_hosts = paths("globalknownhostsfile", &GLOBAL.map(PathBuf::from));
         let agent = match other("identityagent").as_deref() {
             None | Some("SSH_AUTH_SOCK" | "$SSH_AUTH_SOCK") => self.user.agent.clone(),
             Some(path) => Some(self.path(path, name, &host)).filter(|_| is_set(path)),
@@ -171,6 +178,7 @@ impl SshConfig {
             host.given_keys = given;
         }
         host.known_hosts = known_hosts;
+        host.global_known_hosts = global_known_hosts;
         host.agent = agent;
         host
     }
@@ -186,6 +194,9 @@ impl SshConfig {
                 _ => match rest.next() {
                     Some('d') => text.push_str(&home),
                     Some('h') => text.push_str(&host.hostname),
+                    Some('k') => {
+                        text.push_str(host.host_key_alias.as_deref().unwrap_or(name));
+                    }
                     Some('n') => text.push_str(name),
                     Some('p') => text.push_str(&host.port.unwrap_or(SSH_PORT).to_string()),
                     Some('r') => text.push_str(host.user.as_ref().unwrap_or(&self.user.name)),
@@ -203,14 +214,55 @@ impl SshConfig {
     }
 }
 
-fn read(path: &Path, home: &Path) -> Result<Parsed, SshConfigError> {
-    let text = ssh_config_text::read(path, home)
+fn read(path: &Path, home: &Path) -> Result<Vec<Entry>, SshConfigError> {
+    let entries = ssh_config_text::read(path, home)
         .map_err(|source| SshConfigError::Read { path: path.to_owned(), source })?;
+    // What is wrong with it is said now, not when a host is asked for.
+    parse(entries.iter(), home)
+        .map_err(|source| SshConfigError::Syntax { path: path.to_owned(), source })?;
+    Ok(entries)
+}
+
+/// What a file says of a host: of each option the first value that counts, of `IdentityFile` all.
+fn query(entries: &[Entry], name: &str, home: &Path) -> HostParams {
+    let counts = |entry: &&Entry| entry.scopes.iter().all(|patterns| fits(patterns, name));
+    let counting: Vec<&Entry> = entries.iter().filter(counts).collect();
+    // Whichever of the two comes first is the way (ssh_config(5), ProxyJump).
+    let is_way = |entry: &&&Entry| matches!(entry.keyword.as_str(), "proxyjump" | "proxycommand");
+    let way = counting.iter().find(is_way).map(|entry| entry.keyword.clone());
+    let kept = counting
+        .into_iter()
+        .filter(|entry| !is_way(&entry) || way.as_ref().is_some_and(|way| *way == entry.keyword));
+    // Each was read before, one by one.
+    parse(kept, home).unwrap_or_default().query(name)
+}
+
+fn parse<'a>(
+    entries: impl Iterator<Item = &'a Entry>,
+    home: &Path,
+) -> Result<Parsed, SshParserError> {
+    let (mut text, mut identities) = (String::new(), String::from("Host *\n"));
+    for entry in entries {
+        let line = &entry.line;
+        if entry.keyword == "identityfile" {
+            identities.push_str(&format!("{line}\n"));
+        } else {
+            // A block for each, since of a block's values the parser lets the last one count.
+            text.push_str(&format!("Host *\n{line}\n"));
+        }
+    }
+    parsed(&(text + &identities), home)
+}
+
+/// Whether `name` fits patterns as behind `Host`.
+fn fits(patterns: &str, name: &str) -> bool {
+    let asked = parsed(&format!("Host {patterns}\n  User yes\n"), Path::new("/"));
+    asked.is_ok_and(|parsed| parsed.query(name).user.is_some())
+}
+
+fn parsed(text: &str, home: &Path) -> Result<Parsed, SshParserError> {
     let rules = ParseRule::ALLOW_UNKNOWN_FIELDS | ParseRule::ALLOW_UNSUPPORTED_FIELDS;
-    Parsed::default()
-        .home_dir(home)
-        .parse(&mut Cursor::new(text), rules)
-        .map_err(|source| SshConfigError::Syntax { path: path.to_owned(), source })
+    Parsed::default().home_dir(home).parse(&mut Cursor::new(text), rules)
 }
 
 const SYSTEM: &str = "/etc/ssh/ssh_config";
@@ -251,22 +303,29 @@ mod tests {
         let ssh = home.path().join(".ssh");
         let user = user(home.path());
         let config = SshConfig::of_user(&user).unwrap();
-        let hv1 = config.host("hv1");
+        let hv1 = config.host("hv1", None, None);
         assert_eq!(hv1.hostname, "hv1.example.org");
         assert_eq!((hv1.port, hv1.user.as_deref()), (NonZeroU16::new(2222), Some("libvirt")));
         assert_eq!(hv1.given_keys, [ssh.join("gone"), ssh.join("hv")]);
         assert_eq!(hv1.identity(), Some(ssh.join("hv").as_path()));
         assert_eq!(hv1.known_hosts.first(), Some(&ssh.join("known_hv")));
         assert!(!hv1.proxied);
-        assert_eq!(config.host("hv2").user.as_deref(), Some("root"));
-        let unknown = config.host("other.example.org");
+        assert_eq!(config.host("hv2", None, None).user.as_deref(), Some("root"));
+        let unknown = config.host("other.example.org", None, None);
         assert_eq!(unknown.hostname, "other.example.org");
         assert_eq!(unknown.known_hosts.first(), Some(&ssh.join("known_hosts")));
         assert_eq!(unknown.identity(), Some(ssh.join("id_rsa").as_path()));
         assert_eq!((unknown.port, unknown.user.as_deref(), unknown.proxied), (None, None, false));
-        assert!(config.host("behind").proxied && config.host("command").proxied);
-        assert!(!config.host("free").proxied && config.host("free").identity().is_none());
-        assert_eq!(config.host("short").hostname, "short.example.org");
+        assert!(
+            config.host("behind", None, None).proxied && config.host("command", None, None).proxied
+        );
+        assert!(
+            !config.host("free", None, None).proxied
+                && config.host("free", None, None).identity().is_none()
+        );
+        assert_eq!(config.host("short", None, None).hostname, "short.example.org");
+        let own = config.host("hv1", Some("root"), NonZeroU16::new(7));
+        assert_eq!(config.path("/%r/%p/%k", "hv1", &own), Path::new("/root/7/hv1"));
         let tokens = "/k/me/libvirt/hv1.example.org/hv1/2222/%/%x";
         assert_eq!(config.path("/k/%u/%r/%h/%n/%p/%%/%x", "hv1", &hv1), Path::new(tokens));
     }
@@ -280,20 +339,54 @@ mod tests {
         let included = "Match exec false\n  ProxyJump gate\n  User stranger\nMatch originalhost \"hv3,hv4\"\n  Port 2022\nMatch all\n  User all\n";
         std::fs::write(home.path().join(".ssh/conf.d/x"), included).unwrap();
         let config = SshConfig::of_user(&user(home.path())).unwrap();
-        let hv1 = config.host("hv1");
+        let hv1 = config.host("hv1", None, None);
         assert_eq!(
             (hv1.port, hv1.user.as_deref(), hv1.proxied),
             (NonZeroU16::new(2222), Some("all"), false)
         );
-        assert_eq!(config.host("hv4").port, NonZeroU16::new(2022));
-        assert_eq!(config.host("hv2").port, NonZeroU16::new(22));
-        assert_eq!(config.host("hv5").port, None);
+        assert_eq!(config.host("hv4", None, None).port, NonZeroU16::new(2022));
+        // Included under hv1 alone.
+        assert_eq!(config.host("hv2", None, None).port, None);
+        assert_eq!(config.host("hv5", None, None).port, None);
+    }
+
+    /// As `ssh -G` has it.
+    #[test]
+    fn the_first_value_counts_and_includes_keep_to_their_block() {
+        let config = "Host hv1\n  User a\n  User b\n  IdentityFile /1\n  Include more\n  ProxyCommand none\n\
+             Host *.lab\n  Include lab\n\
+             Match exec false\n  Include lab\n\
+             Host *\n  IdentityFile /3\n  ProxyJump gate\n  Include globals\n";
+        let home = home(&[
+            ("config", config),
+            ("more", "User c\nIdentityFile /2\n"),
+            ("lab", "Host *\n  ProxyJump labgate\n  UserKnownHostsFile /lab\n"),
+            ("globals", "User g\nHostKeyAlias x\nHostKeyAlias y\n"),
+        ]);
+        let config = SshConfig::of_user(&user(home.path())).unwrap();
+        let of = |name: &str| config.host(name, None, None);
+        let hv1 = of("hv1");
+        assert_eq!(hv1.user.as_deref(), Some("a"));
+        assert_eq!(hv1.given_keys, ["/1", "/2", "/3"].map(PathBuf::from));
+        // A ProxyCommand before it, if only "none", keeps the jump host away.
+        assert!(!hv1.proxied && hv1.jumps.is_empty());
+        assert_eq!(of("one.lab").jumps, ["labgate"]);
+        let other = of("other");
+        assert_eq!(
+            (other.user.as_deref(), other.host_key_alias.as_deref()),
+            (Some("g"), Some("x"))
+        );
+        assert_eq!(other.jumps, ["gate"]);
+        assert_ne!(other.known_hosts, [PathBuf::from("/lab")]);
     }
 
     #[test]
     fn missing_files_of_the_user_are_no_error_but_a_named_one_is() {
         let home = tempfile::tempdir().unwrap();
-        assert_eq!(SshConfig::of_user(&user(home.path())).unwrap().host("x").hostname, "x");
+        assert_eq!(
+            SshConfig::of_user(&user(home.path())).unwrap().host("x", None, None).hostname,
+            "x"
+        );
         let missing = home.path().join("config");
         let error = SshConfig::of_file(&missing, &user(home.path())).unwrap_err();
         assert_eq!(error.to_string(), format!("{}: cannot be read", missing.display()));

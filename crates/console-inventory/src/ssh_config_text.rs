@@ -1,7 +1,7 @@
-//! A client configuration reduced to what is understood of it, its included files in their places.
+//! A client configuration reduced to the options that count here, each with the conditions that it stands under.
 //!
-//! The parser refuses values of options that matter to nobody here, knows no `Match`, and would take a `Match` block's options for those
-//! of the `Host` above.
+//! The parser refuses values of options that matter to nobody here, knows no `Match`, would take a `Match` block's options for those of the
+//! `Host` above, lets the last of a block's values count, and gives an included file's blocks to every host.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,24 +10,36 @@ use std::path::{Path, PathBuf};
 /// The largest configuration that is read, in bytes, its included files counted.
 pub const MAX_SSH_CONFIG_SIZE: usize = 1024 * 1024;
 
-/// The text of the file at `path`; relative includes are those of `~/.ssh`, or of `/etc/ssh` for a file there.
-pub(crate) fn read(path: &Path, home: &Path) -> io::Result<String> {
+/// An option that counts for the hosts that all of its conditions fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Patterns as behind `Host`, the outermost first: that of the block, and those of the blocks that include its file.
+    pub(crate) scopes: Vec<String>,
+    /// In lower case.
+    pub(crate) keyword: String,
+    /// The whole line.
+    pub(crate) line: String,
+}
+
+/// The entries of the file at `path`; relative includes are those of `~/.ssh`, or of `/etc/ssh` for a file there.
+pub(crate) fn read(path: &Path, home: &Path) -> io::Result<Vec<Entry>> {
     let system = Path::new("/etc/ssh");
     let folder = if path.starts_with(system) { system.to_owned() } else { home.join(".ssh") };
-    let mut reduced = Reduced { home, folder, text: String::new(), left: MAX_SSH_CONFIG_SIZE };
-    reduced.add(path, 0)?;
-    Ok(reduced.text)
+    let entries = Vec::new();
+    let mut reduced = Reduced { home, folder, entries, left: MAX_SSH_CONFIG_SIZE };
+    reduced.add(path, &[], 0)?;
+    Ok(reduced.entries)
 }
 
 struct Reduced<'a> {
     home: &'a Path,
     folder: PathBuf,
-    text: String,
+    entries: Vec<Entry>,
     left: usize,
 }
 
 impl Reduced<'_> {
-    fn add(&mut self, path: &Path, depth: usize) -> io::Result<()> {
+    fn add(&mut self, path: &Path, outer: &[String], depth: usize) -> io::Result<()> {
         if depth > MAX_DEPTH {
             return Err(io::Error::other("it includes itself, or too many levels of files"));
         }
@@ -37,35 +49,35 @@ impl Reduced<'_> {
         self.left = self.left.checked_sub(text.len()).ok_or_else(|| {
             io::Error::other(format!("it is larger than {MAX_SSH_CONFIG_SIZE} bytes"))
         })?;
-        let mut block = "Host *".to_owned();
+        let scopes = |block: String| [outer, &[block]].concat();
+        let mut here = scopes("*".to_owned());
         for line in text.lines() {
             let words = line.split(|c: char| c.is_whitespace() || c == '=');
             let mut words =
                 words.map(|word| word.trim_matches('"')).filter(|word| !word.is_empty());
             let keyword = words.next().unwrap_or_default().to_ascii_lowercase();
             let arguments: Vec<&str> = words.take_while(|word| !word.starts_with('#')).collect();
-            match keyword.as_str() {
+            let line = match keyword.as_str() {
                 "include" => {
                     for pattern in arguments {
-                        self.include(pattern, depth)?;
+                        self.include(pattern, &here, depth)?;
                     }
-                    self.line(&block);
+                    continue;
                 }
                 "match" => {
-                    block = format!("Host {}", matching(&arguments));
-                    self.line(&block);
+                    here = scopes(matching(&arguments));
+                    continue;
                 }
                 "host" => {
-                    block = format!("Host {}", arguments.join(" "));
-                    self.line(&block);
+                    here = scopes(arguments.join(" "));
+                    continue;
                 }
-                "port" if arguments.iter().any(|port| port.parse::<u16>().is_err()) => {}
-                "port" => self.line(&format!("Port {}", arguments.join(" "))),
-                "connecttimeout" => {
-                    if let Some(seconds) = arguments.first().and_then(|time| seconds(time)) {
-                        self.line(&format!("ConnectTimeout {seconds}"));
-                    }
-                }
+                "port" if arguments.iter().any(|port| port.parse::<u16>().is_err()) => continue,
+                "port" => format!("Port {}", arguments.join(" ")),
+                "connecttimeout" => match arguments.first().and_then(|time| seconds(time)) {
+                    Some(seconds) => format!("ConnectTimeout {seconds}"),
+                    None => continue,
+                },
                 "hostname"
                 | "user"
                 | "identityfile"
@@ -75,29 +87,25 @@ impl Reduced<'_> {
                 | "globalknownhostsfile"
                 | "hostkeyalias"
                 | "proxyjump"
-                | "proxycommand" => self.line(line),
-                _ => {}
-            }
+                | "proxycommand" => line.to_owned(),
+                _ => continue,
+            };
+            self.entries.push(Entry { scopes: here.clone(), keyword, line });
         }
         Ok(())
     }
 
     /// Files that a pattern does not find are no error (ssh_config(5), Include).
-    fn include(&mut self, pattern: &str, depth: usize) -> io::Result<()> {
+    fn include(&mut self, pattern: &str, scopes: &[String], depth: usize) -> io::Result<()> {
         let pattern = match pattern.strip_prefix("~/") {
             Some(inside) => self.home.join(inside),
             None => self.folder.join(pattern),
         };
         let files = glob::glob(&pattern.to_string_lossy()).map_err(io::Error::other)?;
         for file in files.filter_map(Result::ok).filter(|file| file.is_file()) {
-            self.add(&file, depth + 1)?;
+            self.add(&file, scopes, depth + 1)?;
         }
         Ok(())
-    }
-
-    fn line(&mut self, line: &str) {
-        self.text.push_str(line);
-        self.text.push('\n');
     }
 }
 

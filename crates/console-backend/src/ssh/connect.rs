@@ -12,7 +12,7 @@ use super::dialogue::{CallError, Dialogue};
 use super::engine::Engine;
 use super::error::{Lost, SshError, SshStep};
 use super::host::{HostKeys, SshHost};
-use super::known_hosts::{self, KnownKeys, Verdict};
+use super::known_hosts::{self, KnownKey, KnownKeys, Verdict};
 use super::limits::SshLimits;
 use super::quick::Quick;
 use crate::Backend;
@@ -24,7 +24,6 @@ pub(crate) async fn greet(
     limits: &SshLimits,
 ) -> Result<Dialogue, SshError> {
     let server = host.address();
-    let name = host.known_as();
     let known = known_keys(host).await?;
     let lost = |source: Lost| SshError::Handshake { server: server.clone(), source };
     let engine = Engine::new().map_err(|error| lost(error.into()))?;
@@ -45,7 +44,7 @@ pub(crate) async fn greet(
     let key = |session: &mut ssh2::Session| Ok(session.host_key().map(|(blob, _)| blob.to_vec()));
     let blob = dialogue.call(|engine| engine.call(key)).await;
     let blob = blob.map_err(|error: CallError| lost(error.into_lost()))?.unwrap_or_default();
-    judge(&known, &name, &blob, host).await?;
+    judge(&known, &blob, host).await?;
 
     let log_in = auth::log_in(&mut dialogue, host);
     within(limits.auth_timeout, &server, SshStep::Authentication, log_in).await??;
@@ -63,33 +62,44 @@ pub(crate) async fn within<T>(
     timeout(limit, future).await.map_err(timed_out)
 }
 
-async fn judge(known: &KnownKeys, name: &str, blob: &[u8], host: &SshHost) -> Result<(), SshError> {
+async fn judge(known: &KnownKeys, blob: &[u8], host: &SshHost) -> Result<(), SshError> {
     let key = known_hosts::fingerprint(blob);
-    let name = name.to_owned();
+    let name = host.known_as().name;
     match known.verdict(blob) {
         Verdict::Known => Ok(()),
         Verdict::Unknown if host.host_keys == HostKeys::AcceptNew => {
-            remember(host, &name, blob).await
+            // Somebody else may have believed another key meanwhile.
+            match known_keys(host).await?.verdict(blob) {
+                Verdict::Known => Ok(()),
+                Verdict::Unknown => remember(host, &name, blob).await,
+                Verdict::Changed(at) | Verdict::Revoked(at) => Err(changed(name, key, at)),
+            }
         }
         Verdict::Unknown => {
-            Err(SshError::HostKeyUnknown { name, key, files: host.known_hosts.clone() })
+            let files: Vec<_> =
+                host.known_hosts.iter().chain(&host.global_known_hosts).cloned().collect();
+            let first = files
+                .first()
+                .map_or_else(|| "known_hosts".to_owned(), |file| file.display().to_string());
+            Err(SshError::HostKeyUnknown { name, key, files, scan: host.scan(&first) })
         }
-        Verdict::Changed(old) => Err(SshError::HostKeyChanged {
-            name,
-            key,
-            known: known_hosts::fingerprint(&old.blob),
-            file: old.file,
-            line: old.line,
-        }),
+        Verdict::Changed(at) => Err(changed(name, key, at)),
         Verdict::Revoked(at) => {
             Err(SshError::HostKeyRevoked { name, key, file: at.file, line: at.line })
         }
     }
 }
 
+fn changed(name: String, key: String, at: KnownKey) -> SshError {
+    let known = known_hosts::fingerprint(&at.blob);
+    SshError::HostKeyChanged { name, key, known, file: at.file, line: at.line }
+}
+
 /// Reads anew for each connection: keys are added and removed while we run.
 async fn known_keys(host: &SshHost) -> Result<KnownKeys, SshError> {
-    let (files, name) = (host.known_hosts.clone(), host.known_as());
+    let files: Vec<_> = host.known_hosts.iter().chain(&host.global_known_hosts).cloned().collect();
+    let name = host.known_as();
+    let first = files.first().cloned().unwrap_or_default();
     let read = move || {
         let mut known = KnownKeys::default();
         for file in files {
@@ -101,8 +111,12 @@ async fn known_keys(host: &SshHost) -> Result<KnownKeys, SshError> {
         }
         Ok(known)
     };
-    // It is cut short only when the runtime ends, and then nobody asks any more.
-    tokio::task::spawn_blocking(read).await.unwrap_or_else(|_| Ok(KnownKeys::default()))
+    // Whatever cuts it short, no key is known then.
+    let cut_short = |_| {
+        let source = io::Error::other("interrupted");
+        Err(SshError::KnownHosts { file: first, writing: false, source })
+    };
+    tokio::task::spawn_blocking(read).await.unwrap_or_else(cut_short)
 }
 
 fn text(file: &Path) -> io::Result<String> {

@@ -78,6 +78,8 @@ pub enum SshError {
         key: String,
         /// The files of known keys.
         files: Vec<PathBuf>,
+        /// The command that adds the key.
+        scan: String,
     },
     /// The server shows another key than the known ones.
     #[error(

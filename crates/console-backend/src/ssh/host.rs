@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::known_hosts::KnownAs;
 use secrecy::{ExposeSecret, SecretString};
 
 /// All that it takes to log in at an SSH server; the names are those of ssh_config(5) where it has them.
@@ -32,8 +33,10 @@ pub struct SshHost {
     pub identities_only: bool,
     /// The password, tried last, also where the server asks for it in a dialogue (keyboard-interactive).
     pub password: Option<SecretString>,
-    /// `UserKnownHostsFile` and `GlobalKnownHostsFile`; those that are not there are skipped. A new key is written to the first.
+    /// `UserKnownHostsFile`; those that are not there are skipped. A new key is written to the first.
     pub known_hosts: Vec<PathBuf>,
+    /// `GlobalKnownHostsFile`: the same, but never written.
+    pub global_known_hosts: Vec<PathBuf>,
     /// `HostKeyAlias`: the name to look for in `known_hosts` instead of `hostname` and `port`.
     pub host_key_alias: Option<String>,
     /// What is done about a server whose key is not known.
@@ -81,6 +84,7 @@ impl SshHost {
             identities_only: false,
             password: None,
             known_hosts: Vec::new(),
+            global_known_hosts: Vec::new(),
             host_key_alias: None,
             host_keys: HostKeys::default(),
             connect_timeout: None,
@@ -89,12 +93,24 @@ impl SshHost {
     }
 
     /// The name under which known_hosts files have it: `[host]:port` unless the port is 22.
-    pub(crate) fn known_as(&self) -> String {
+    pub(crate) fn known_as(&self) -> KnownAs {
+        let host = self.hostname.to_lowercase();
         match &self.host_key_alias {
-            Some(alias) => alias.to_lowercase(),
-            None if self.port == PORT => self.hostname.to_lowercase(),
-            None => format!("[{}]:{}", self.hostname.to_lowercase(), self.port),
+            Some(alias) => KnownAs { name: alias.to_lowercase(), without_port: None },
+            None if self.port == PORT => KnownAs { name: host, without_port: None },
+            None => KnownAs { name: format!("[{host}]:{}", self.port), without_port: Some(host) },
         }
+    }
+
+    /// The command that adds its key to `file`.
+    pub(crate) fn scan(&self, file: &str) -> String {
+        if self.proxy != SshProxy::None {
+            return format!("ssh {}, as the service's user, which asks", self.name);
+        }
+        let port = if self.port == PORT { String::new() } else { format!("-p {} ", self.port) };
+        let alias = self.host_key_alias.as_ref();
+        let rename = alias.map_or_else(String::new, |alias| format!(" | sed 's/^[^ ]*/{alias}/'"));
+        format!("ssh-keyscan {port}{}{rename} >> {file}", self.hostname)
     }
 
     /// Where it listens, for errors: `hv1.example.org:22`.
@@ -120,6 +136,7 @@ impl SshHost {
             identities_only,
             password,
             known_hosts,
+            global_known_hosts,
             host_key_alias,
             host_keys,
             connect_timeout,
@@ -131,7 +148,7 @@ impl SshHost {
             (
                 identities_only,
                 password,
-                known_hosts,
+                (known_hosts, global_known_hosts),
                 host_key_alias,
                 host_keys,
                 connect_timeout,
@@ -182,11 +199,13 @@ mod tests {
     #[test]
     fn known_hosts_files_have_a_port_that_is_not_22() {
         let mut host = SshHost::new("HV1.example.org", "root");
-        assert_eq!(host.known_as(), "hv1.example.org");
+        assert_eq!(host.known_as().name, "hv1.example.org");
         host.port = NonZeroU16::new(2222).unwrap();
-        assert_eq!(host.known_as(), "[hv1.example.org]:2222");
+        assert_eq!(host.known_as().name, "[hv1.example.org]:2222");
+        assert_eq!(host.known_as().without_port.as_deref(), Some("hv1.example.org"));
+        assert_eq!(host.scan("/k"), "ssh-keyscan -p 2222 HV1.example.org >> /k");
         host.host_key_alias = Some("Alias".into());
-        assert_eq!(host.known_as(), "alias");
+        assert_eq!(host.known_as(), KnownAs { name: "alias".into(), without_port: None });
         host.hostname = "2001:db8::1".into();
         assert_eq!(host.address(), "[2001:db8::1]:2222");
     }

@@ -16,8 +16,17 @@ pub(crate) struct KnownKeys {
     known: Vec<KnownKey>,
     /// Keys that nobody may use any more, for this server or for all.
     revoked: Vec<KnownKey>,
-    /// Lines for the same name without its port: they may prove a key right, but no key wrong.
+    /// Lines for the same name without its port: where the port is not known they may prove a key right, but no key wrong.
     without_port: Vec<KnownKey>,
+}
+
+/// What a server is called in known_hosts files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KnownAs {
+    /// `host` or `[host]:port`, in lower case.
+    pub(crate) name: String,
+    /// `host`, where `name` has a port and is no alias.
+    pub(crate) without_port: Option<String>,
 }
 
 /// A key and where it stands.
@@ -40,11 +49,14 @@ pub(crate) enum Verdict {
 }
 
 impl KnownKeys {
-    /// Takes from a file's text what concerns the server called `name` (`host` or `[host]:port`).
-    pub(crate) fn add(&mut self, text: &str, file: &Path, name: &str) {
+    /// Takes from a file's text what concerns a server.
+    pub(crate) fn add(&mut self, text: &str, file: &Path, server: &KnownAs) {
+        let is_named = |hosts: &str| names(hosts, &server.name);
+        let is_bare =
+            |hosts: &str| server.without_port.as_ref().is_some_and(|bare| names(hosts, bare));
         for (index, line) in text.lines().enumerate() {
             let mut words = line.split_ascii_whitespace();
-            let Some(first) = words.next() else { continue };
+            let Some(first) = words.next().filter(|word| !word.starts_with('#')) else { continue };
             let (marker, hosts) = match first.strip_prefix('@') {
                 Some(marker) => (Some(marker), words.next().unwrap_or_default()),
                 None => (None, first),
@@ -56,11 +68,9 @@ impl KnownKeys {
             match marker {
                 // libssh2 knows no certificates, so an authority's key says nothing about a server's.
                 Some("cert-authority") => {}
-                Some("revoked") if names(hosts, name) => self.revoked.push(known),
-                None if names(hosts, name) => self.known.push(known),
-                None if bare(name).is_some_and(|bare| names(hosts, bare)) => {
-                    self.without_port.push(known);
-                }
+                Some("revoked") if is_named(hosts) || is_bare(hosts) => self.revoked.push(known),
+                None if is_named(hosts) => self.known.push(known),
+                None if is_bare(hosts) => self.without_port.push(known),
                 _ => {}
             }
         }
@@ -72,7 +82,8 @@ impl KnownKeys {
         if let Some(revoked) = self.revoked.iter().find(is_it) {
             return Verdict::Revoked(revoked.clone());
         }
-        if self.known.iter().chain(&self.without_port).any(|known| is_it(&known)) {
+        let of_name = if self.known.is_empty() { &self.without_port } else { &self.known };
+        if of_name.iter().any(|known| is_it(&known)) {
             return Verdict::Known;
         }
         let same_type =
@@ -159,11 +170,6 @@ fn matches(pattern: &str, name: &str) -> bool {
     pattern.get(at..).unwrap_or_default().iter().all(|rest| *rest == b'*')
 }
 
-/// `host` of `[host]:port`.
-fn bare(name: &str) -> Option<&str> {
-    name.strip_prefix('[')?.rsplit_once("]:").map(|(host, _)| host)
-}
-
 /// Key types and what their keys sign with, the best first.
 const ALGORITHMS: [(&str, &str); 5] = [
     ("ssh-ed25519", "ssh-ed25519"),
@@ -186,7 +192,9 @@ mod tests {
 
     fn known(text: &str, name: &str) -> KnownKeys {
         let mut known = KnownKeys::default();
-        known.add(text, Path::new("/k"), name);
+        let bare = name.strip_prefix('[').and_then(|name| name.split_once("]:"));
+        let without_port = bare.map(|(host, _)| host.to_owned());
+        known.add(text, Path::new("/k"), &KnownAs { name: name.into(), without_port });
         known
     }
 
@@ -256,6 +264,23 @@ mod tests {
         let found = known(&line("hv1", &old), "[hv1]:2222");
         assert_eq!(found.verdict(&old), Verdict::Known);
         assert_eq!(found.verdict(&new), Verdict::Unknown);
+        // Where the port is known, only its own lines count.
+        let text = format!("{}{}", line("hv1", &old), line("[hv1]:2222", &new));
+        let found = known(&text, "[hv1]:2222");
+        assert_eq!(found.verdict(&new), Verdict::Known);
+        assert!(matches!(found.verdict(&old), Verdict::Changed(_)));
+        // What is revoked for the name is so for its ports.
+        let text = format!("{}@revoked {}", line("hv1", &old), line("hv1", &old));
+        assert!(matches!(known(&text, "[hv1]:2222").verdict(&old), Verdict::Revoked(_)));
+    }
+
+    #[test]
+    fn a_line_that_is_commented_out_does_not_count() {
+        let key = blob("ssh-ed25519", b"old");
+        for comment in ["#", "# ", "  #"] {
+            let text = format!("{comment}{}", line("x,hv1,y", &key));
+            assert_eq!(known(&text, "hv1").verdict(&key), Verdict::Unknown, "{text}");
+        }
     }
 
     #[test]

@@ -63,18 +63,18 @@ impl SshError {
                 "write ProxyJump in ssh_config instead of ProxyCommand".into()
             }
             Self::KnownHosts { file, .. } => {
-                format!("let the service's user read and write {}", file.display())
-            }
-            Self::HostKeyUnknown { name, files, .. } => {
-                let file = files.first().map_or_else(|| "known_hosts".into(), |file| file.display().to_string());
-                let (host, port) = parts(name);
                 format!(
-                    "compare the key with ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub on the host, then: ssh-keyscan{port} {host} >> {file}; or write \
-                     ssh_host_keys = \"accept-new\""
+                    "let the service's user read and write {}, which is text of at most 4 MiB",
+                    file.display()
                 )
             }
+            Self::HostKeyUnknown { scan, .. } => format!(
+                "compare the key on the host (for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $key; done), then: {scan}; or write \
+                 ssh_host_keys = \"accept-new\""
+            ),
             Self::HostKeyChanged { name, file, .. } => format!(
-                "ask why: if the host was installed anew, ssh-keygen -R '{name}' -f {}, then add its new key; if not, do not connect",
+                "ask why: if the host was installed anew, as the service's user: ssh-keygen -R '{name}' -f '{}', then add its new key; if not, do \
+                 not connect",
                 file.display()
             ),
             Self::HostKeyRevoked { .. } => "give the host a new key".into(),
@@ -102,14 +102,6 @@ impl SshError {
     }
 }
 
-/// Host and ` -p port` of `[host]:port`.
-fn parts(name: &str) -> (&str, String) {
-    match name.strip_prefix('[').and_then(|name| name.rsplit_once("]:")) {
-        Some((host, port)) => (host, format!(" -p {port}")),
-        None => (name, String::new()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +113,7 @@ mod tests {
             name: "[hv1]:2222".into(),
             key: "ssh-ed25519 SHA256:x".into(),
             files: vec!["/k".into()],
+            scan: "ssh-keyscan -p 2222 hv1 >> /k".into(),
         };
         assert_eq!(
             unknown.to_string(),
