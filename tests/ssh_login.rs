@@ -51,6 +51,40 @@ async fn a_login_by_each_kind_of_key_by_agent_and_by_password() -> Result<()> {
     }
     let password = SshHost { password: Some(rig.remote.password().into()), ..bare.clone() };
     rig.attempt(&password, SshLimits::default()).await??;
+    // The same keys in the agent and in files are offered once each, so that the password is heard, too.
+    let few = rig.remote.ssh_server("MaxAuthTries 4")?;
+    let strangers: Vec<_> = (0..3)
+        .map(|number| new_key(&dir, &format!("stranger-{number}"), "ed25519"))
+        .collect::<Result<_>>()?;
+    let paths: Vec<&Path> = strangers.iter().map(std::path::PathBuf::as_path).collect();
+    std::fs::create_dir(dir.join("strangers.d"))?;
+    let strange = Agent::start(&dir.join("strangers.d"), &paths)?;
+    let many = SshHost {
+        port: few.port().try_into()?,
+        agent: Some(strange.socket().to_owned()),
+        usual_keys: strangers,
+        ..password.clone()
+    };
+    rig.attempt(&many, SshLimits::default()).await??;
+    // A certificate, which only an agent has.
+    let authority = new_key(&dir, "authority", "ed25519")?;
+    for kind in kinds {
+        let key = new_key(&dir, &format!("certified-{kind}"), kind)?;
+        let mut sign = Command::new("ssh-keygen");
+        let signed = sign.args(["-q", "-I", "x", "-n", "root", "-s"]).arg(&authority);
+        assert!(signed.arg(key.with_extension("pub")).status()?.success());
+        let trusting =
+            format!("TrustedUserCAKeys {}.pub\nAuthorizedKeysFile none", authority.display());
+        let trusting = rig.remote.ssh_server(&trusting)?;
+        std::fs::create_dir(dir.join(format!("certified-{kind}.d")))?;
+        let agent = Agent::start(&dir.join(format!("certified-{kind}.d")), &[&key])?;
+        let host = SshHost {
+            port: trusting.port().try_into()?,
+            agent: Some(agent.socket().to_owned()),
+            ..bare.clone()
+        };
+        rig.attempt(&host, SshLimits::default()).await?.with_context(|| kind.to_owned())?;
+    }
     // Where the server asks for it in a dialogue.
     let pam = rig
         .remote
@@ -83,7 +117,9 @@ async fn a_refused_login_says_all_that_was_tried() -> Result<()> {
         .arg(&secret)
         .status()?;
     assert!(sealed.success());
-    let agent = Agent::start(&dir, &[&stranger])?;
+    // Of the agent's two one has been refused as a file by then.
+    let other = new_key(&dir, "other", "ed25519")?;
+    let agent = Agent::start(&dir, &[&stranger, &other])?;
     let mut host = rig.host(&server)?;
     host.keys = vec![dir.join("none"), secret, stranger.clone()];
     host.agent = Some(agent.socket().to_owned());

@@ -36,11 +36,11 @@ impl Agent {
 
     /// A signature of `data`, which says itself with which algorithm (RFC 4252 section 7).
     pub(crate) async fn sign(&mut self, blob: &[u8], data: &[u8]) -> io::Result<Vec<u8>> {
-        let algorithm = algorithm_of(data).unwrap_or_default();
+        let algorithm = plain(algorithm_of(data).unwrap_or_default());
         let mut request = vec![SIGN_REQUEST];
         put_string(&mut request, blob);
         put_string(&mut request, data);
-        put_u32(&mut request, flags(algorithm));
+        put_u32(&mut request, flags(&algorithm));
         let answer = self.ask(&request, SIGN_RESPONSE).await?;
         let mut whole = take_string(&mut answer.as_slice()).ok_or_else(malformed)?.to_vec();
         let mut rest = whole.as_slice();
@@ -100,6 +100,15 @@ fn algorithm_of(mut data: &[u8]) -> Option<&str> {
     std::str::from_utf8(take_string(&mut data)?).ok()
 }
 
+/// A certificate's algorithm without its being one: that is what its key signs with.
+fn plain(algorithm: &str) -> String {
+    match algorithm.strip_suffix("-cert-v01@openssh.com") {
+        Some(plain) if plain.starts_with("sk-") => format!("{plain}@openssh.com"),
+        Some(plain) => plain.to_owned(),
+        None => algorithm.to_owned(),
+    }
+}
+
 /// An RSA key signs with SHA-1 unless it is told otherwise.
 fn flags(algorithm: &str) -> u32 {
     match algorithm {
@@ -147,6 +156,18 @@ mod tests {
         assert_eq!(algorithm_of(&data), Some("rsa-sha2-512"));
         for length in 0..data.len() - 12 {
             assert_ne!(algorithm_of(&data[..length]), Some("rsa-sha2-512"));
+        }
+    }
+
+    #[test]
+    fn a_certificates_key_signs_as_itself() {
+        for (algorithm, expected) in [
+            ("ssh-ed25519-cert-v01@openssh.com", "ssh-ed25519"),
+            ("rsa-sha2-512-cert-v01@openssh.com", "rsa-sha2-512"),
+            ("sk-ssh-ed25519-cert-v01@openssh.com", "sk-ssh-ed25519@openssh.com"),
+            ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256"),
+        ] {
+            assert_eq!(plain(algorithm), expected);
         }
     }
 

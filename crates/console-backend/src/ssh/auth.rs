@@ -13,7 +13,7 @@ use super::sign::Signing;
 
 /// Logs in. The caller bounds the time.
 pub(crate) async fn log_in(dialogue: &mut Dialogue, host: &SshHost) -> Result<(), SshError> {
-    let mut login = Login { dialogue, host, attempts: Vec::new() };
+    let mut login = Login { dialogue, host, attempts: Vec::new(), refused: Vec::new() };
     match login.run().await {
         Ok(None) => Ok(()),
         Ok(Some(accepts)) => Err(login.refused(accepts)),
@@ -29,6 +29,8 @@ struct Login<'a> {
     dialogue: &'a mut Dialogue,
     host: &'a SshHost,
     attempts: Vec<Attempt>,
+    /// Public halves of keys that the server has refused: it counts each attempt, and hears few.
+    refused: Vec<Vec<u8>>,
 }
 
 impl Login<'_> {
@@ -51,7 +53,7 @@ impl Login<'_> {
                 return Ok(None);
             }
         }
-        Ok(Some(methods.replace(',', ", ")))
+        Ok(Some(methods.escape_debug().to_string().replace(',', ", ")))
     }
 
     /// The methods that the server accepts now; nothing if we are in.
@@ -87,9 +89,11 @@ impl Login<'_> {
     async fn by_file(&mut self, path: &Path, is_given: bool) -> Result<bool, Lost> {
         let what = format!("key {}", path.display());
         let file = path.to_owned();
-        let read = tokio::task::spawn_blocking(move || keys::read(&file)).await;
-        let key = match read.map_err(|_| Unusable::Missing).flatten() {
-            Ok(key) => key,
+        let read = move || keys::read(&file).map(|key| (key, keys::public_half(&file)));
+        let read = tokio::task::spawn_blocking(read).await;
+        let (key, public) = match read.map_err(|_| Unusable::Missing).flatten() {
+            Ok((_, Some(public))) if self.refused.contains(&public) => return Ok(false),
+            Ok(found) => found,
             Err(Unusable::Missing) if !is_given => return Ok(false),
             Err(why) => {
                 self.note(what, why);
@@ -103,6 +107,7 @@ impl Login<'_> {
             })
         });
         let outcome = outcome.await;
+        self.refused.extend(public);
         self.settle(what, outcome)
     }
 
@@ -120,8 +125,9 @@ impl Login<'_> {
                 return Ok(false);
             }
         };
-        let keys = of_interest(self.host, keys).await;
-        if keys.is_empty() {
+        let mut keys = of_interest(self.host, keys).await;
+        keys.retain(|key| !self.refused.contains(&key.blob));
+        if keys.is_empty() && self.refused.is_empty() {
             self.note(format!("agent {}", socket.display()), "has no key for it");
         }
         for key in keys {
@@ -145,10 +151,15 @@ impl Login<'_> {
                 if let Signing::Wanted(data) = &signing {
                     signing = match agent.sign(&key.blob, data).await {
                         Ok(signature) => Signing::Made(signature),
-                        Err(_) => Signing::Refused,
+                        Err(error) => Signing::Refused(error.to_string()),
                     };
                 }
             };
+            if let (Signing::Refused(why), Err(CallError::Refused(_))) = (&signing, &outcome) {
+                self.note(what, format_args!("is accepted, but the agent does not sign: {why}"));
+                continue;
+            }
+            self.refused.push(key.blob);
             if self.settle(what, outcome)? {
                 return Ok(true);
             }
@@ -222,13 +233,17 @@ fn accepts(methods: &str, method: &str) -> bool {
     methods.split(',').any(|accepted| accepted == method)
 }
 
-/// Those of the agent's keys that may be tried.
-async fn of_interest(host: &SshHost, keys: Vec<AgentKey>) -> Vec<AgentKey> {
-    if !host.identities_only {
-        return keys;
+/// Those of the agent's keys that may be tried, the ones first that the host's keys name.
+async fn of_interest(host: &SshHost, mut keys: Vec<AgentKey>) -> Vec<AgentKey> {
+    let (given, usual) = (host.keys.clone(), host.usual_keys.clone());
+    let halves = |files: Vec<PathBuf>| -> Vec<Vec<u8>> {
+        files.iter().filter_map(|file| keys::public_half(file)).collect()
+    };
+    let read = move || (halves(given), halves(usual));
+    let (given, usual) = tokio::task::spawn_blocking(read).await.unwrap_or_default();
+    if host.identities_only {
+        keys.retain(|key| given.contains(&key.blob) || usual.contains(&key.blob));
     }
-    let files: Vec<PathBuf> = host.keys.iter().chain(&host.usual_keys).cloned().collect();
-    let read = move || files.iter().filter_map(|file| keys::public_half(file)).collect();
-    let named: Vec<Vec<u8>> = tokio::task::spawn_blocking(read).await.unwrap_or_default();
-    keys.into_iter().filter(|key| named.contains(&key.blob)).collect()
+    keys.sort_by_key(|key| !given.contains(&key.blob));
+    keys
 }

@@ -16,8 +16,8 @@ pub(crate) enum Signing {
     Wanted(Vec<u8>),
     /// The signature, without its algorithm's name.
     Made(Vec<u8>),
-    /// There is none.
-    Refused,
+    /// There is none, and why.
+    Refused(String),
 }
 
 /// # Safety
@@ -69,7 +69,7 @@ unsafe extern "C" fn sign(
             }
             0
         }
-        Signing::Refused => libssh2_sys::LIBSSH2_ERROR_AUTHENTICATION_FAILED,
+        Signing::Refused(_) => libssh2_sys::LIBSSH2_ERROR_AUTHENTICATION_FAILED,
         Signing::NotAsked | Signing::Wanted(_) => {
             // SAFETY: libssh2 gives `length` bytes.
             *signing =
