@@ -14,6 +14,8 @@ mod sessions;
 mod spice;
 mod ssh_channels;
 mod ssh_faults;
+mod ssh_floods;
+mod ssh_host_keys;
 mod ssh_login;
 mod ssh_rig;
 mod tunnels;

@@ -121,6 +121,18 @@ pub(crate) fn quick() -> SshLimits {
     }
 }
 
+/// No keep-alive: it would wake up, and hide, a connection that had missed something.
+pub(crate) fn no_tick() -> SshLimits {
+    SshLimits { keepalive_interval: Duration::from_secs(3600), ..SshLimits::default() }
+}
+
+/// How many connections a server has taken so far.
+pub(crate) fn logins(log: &str) -> usize {
+    log.matches("Accepted publickey").count()
+}
+
+pub(crate) const MIB: usize = 1024 * 1024;
+
 /// The way to a UNIX socket through `host`.
 pub(crate) fn to_socket(host: &SshHost, path: &Path) -> Route<Arc<SshHost>> {
     Route::SshUnix { via: Arc::new(host.clone()), path: path.to_string_lossy().into_owned() }

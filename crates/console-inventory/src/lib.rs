@@ -37,6 +37,8 @@ mod libvirt_uri;
 mod ssh_access;
 mod ssh_config;
 mod ssh_config_text;
+mod ssh_host;
+mod ssh_query;
 
 pub use console_route::Tunnel;
 pub use console_token::HostId;

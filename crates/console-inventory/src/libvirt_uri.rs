@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::host::{Address, Login, SSH_PORT, SshOptions, TCP_PORT, TLS_PORT};
-use crate::ssh_config::SshHost;
+use crate::ssh_host::SshHost;
 
 pub(crate) fn tcp(at: &Address) -> String {
     // The login goes to SASL, through libvirt's callback.

@@ -9,7 +9,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::host::{Address, Login, SSH_PORT, SshOptions};
-use crate::ssh_config::{SshConfig, SshHost};
+use crate::ssh_config::SshConfig;
+use crate::ssh_host::SshHost;
 
 /// All that it takes to log in at a host's SSH server. The names are those of ssh_config(5) where it has them.
 #[derive(Clone, Debug)]

@@ -1,14 +1,15 @@
 //! What OpenSSH's client configuration (ssh_config(5)) says of a host.
 
-use std::io::{self, Cursor};
+use std::io;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use ssh2_config::{HostParams, ParseRule, SshConfig as Parsed, SshParserError};
+use ssh2_config::{HostParams, SshParserError};
 
 use crate::host::SSH_PORT;
 use crate::ssh_config_text::{self, Entry};
+use crate::ssh_host::SshHost;
+use crate::ssh_query;
 
 /// The user whose `ssh` we stand in for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,40 +27,6 @@ pub struct SshUser {
 pub struct SshConfig {
     user: SshUser,
     files: Vec<Vec<Entry>>,
-}
-
-/// What it says of one host.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct SshHost {
-    /// `HostName`, or the name that was asked for.
-    pub(crate) hostname: String,
-    pub(crate) port: Option<NonZeroU16>,
-    pub(crate) user: Option<String>,
-    /// `IdentityFile`.
-    pub(crate) given_keys: Vec<PathBuf>,
-    /// The usual ones, if there is no `IdentityFile`.
-    pub(crate) usual_keys: Vec<PathBuf>,
-    /// `IdentityAgent`, or the user's.
-    pub(crate) agent: Option<PathBuf>,
-    pub(crate) identities_only: bool,
-    /// `UserKnownHostsFile`, or the usual ones.
-    pub(crate) known_hosts: Vec<PathBuf>,
-    /// `GlobalKnownHostsFile`, or the usual ones.
-    pub(crate) global_known_hosts: Vec<PathBuf>,
-    pub(crate) host_key_alias: Option<String>,
-    pub(crate) connect_timeout: Option<Duration>,
-    /// `ProxyJump`, the nearest first.
-    pub(crate) jumps: Vec<String>,
-    /// Behind a `ProxyJump` or a `ProxyCommand`.
-    pub(crate) proxied: bool,
-}
-
-impl SshHost {
-    /// The first key that is there: libssh2 in libvirt takes one, and stumbles over a missing one.
-    pub(crate) fn identity(&self) -> Option<&Path> {
-        let mut keys = self.given_keys.iter().chain(&self.usual_keys);
-        keys.find(|key| key.is_file()).map(PathBuf::as_path)
-    }
 }
 
 /// Why a client configuration cannot be used.
@@ -121,7 +88,7 @@ impl SshConfig {
     /// What it says of the host that is called `name`; a login and a port that are known otherwise come before its own.
     pub(crate) fn host(&self, name: &str, user: Option<&str>, port: Option<NonZeroU16>) -> SshHost {
         let found: Vec<HostParams> =
-            self.files.iter().map(|file| query(file, name, &self.user.home)).collect();
+            self.files.iter().map(|file| ssh_query::query(file, name, &self.user.home)).collect();
         let values = |option: &str| -> Option<&Vec<String>> {
             found.iter().find_map(|params| {
                 params.unsupported_fields.get(option).or_else(|| params.ignored_fields.get(option))
@@ -137,7 +104,8 @@ impl SshConfig {
         let mut host = SshHost {
             // ssh_config(5), TOKENS: of those that HostName takes, the one that is in use.
             hostname: hostname.map_or_else(|| name.to_owned(), |found| found.replace("%h", name)),
-            port: port.or(found.iter().find_map(|params| params.port).and_then(NonZeroU16::new)),
+            port: port
+                .or_else(|| found.iter().find_map(|params| params.port).and_then(NonZeroU16::new)),
             user: user
                 .map(str::to_owned)
                 .or_else(|| found.iter().find_map(|params| params.user.clone())),
@@ -218,51 +186,9 @@ fn read(path: &Path, home: &Path) -> Result<Vec<Entry>, SshConfigError> {
     let entries = ssh_config_text::read(path, home)
         .map_err(|source| SshConfigError::Read { path: path.to_owned(), source })?;
     // What is wrong with it is said now, not when a host is asked for.
-    parse(entries.iter(), home)
+    ssh_query::parse(entries.iter(), home)
         .map_err(|source| SshConfigError::Syntax { path: path.to_owned(), source })?;
     Ok(entries)
-}
-
-/// What a file says of a host: of each option the first value that counts, of `IdentityFile` all.
-fn query(entries: &[Entry], name: &str, home: &Path) -> HostParams {
-    let counts = |entry: &&Entry| entry.scopes.iter().all(|patterns| fits(patterns, name));
-    let counting: Vec<&Entry> = entries.iter().filter(counts).collect();
-    // Whichever of the two comes first is the way (ssh_config(5), ProxyJump).
-    let is_way = |entry: &&&Entry| matches!(entry.keyword.as_str(), "proxyjump" | "proxycommand");
-    let way = counting.iter().find(is_way).map(|entry| entry.keyword.clone());
-    let kept = counting
-        .into_iter()
-        .filter(|entry| !is_way(&entry) || way.as_ref().is_some_and(|way| *way == entry.keyword));
-    // Each was read before, one by one.
-    parse(kept, home).unwrap_or_default().query(name)
-}
-
-fn parse<'a>(
-    entries: impl Iterator<Item = &'a Entry>,
-    home: &Path,
-) -> Result<Parsed, SshParserError> {
-    let (mut text, mut identities) = (String::new(), String::from("Host *\n"));
-    for entry in entries {
-        let line = &entry.line;
-        if entry.keyword == "identityfile" {
-            identities.push_str(&format!("{line}\n"));
-        } else {
-            // A block for each, since of a block's values the parser lets the last one count.
-            text.push_str(&format!("Host *\n{line}\n"));
-        }
-    }
-    parsed(&(text + &identities), home)
-}
-
-/// Whether `name` fits patterns as behind `Host`.
-fn fits(patterns: &str, name: &str) -> bool {
-    let asked = parsed(&format!("Host {patterns}\n  User yes\n"), Path::new("/"));
-    asked.is_ok_and(|parsed| parsed.query(name).user.is_some())
-}
-
-fn parsed(text: &str, home: &Path) -> Result<Parsed, SshParserError> {
-    let rules = ParseRule::ALLOW_UNKNOWN_FIELDS | ParseRule::ALLOW_UNSUPPORTED_FIELDS;
-    Parsed::default().home_dir(home).parse(&mut Cursor::new(text), rules)
 }
 
 const SYSTEM: &str = "/etc/ssh/ssh_config";
