@@ -1,23 +1,21 @@
 //! Many consoles over few SSH connections: when one is opened, shared, closed, and what it takes and gives back.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use console_backend::{Backend, OpenError, Opener, SshError, SshHost, SshLimits, SshStep};
-use console_route::Route;
+use console_backend::{Backend, OpenError, Opener, SshError, SshLimits, SshStep};
 use futures_util::future::{join_all, try_join_all};
 use harness::Result;
 use harness::process::Usage;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::time::{sleep, timeout};
 
 use crate::PATIENCE;
-use crate::ssh_rig::{MIB, Rig, ask_for, check, echo, logins, no_tick, quick, to_socket, until};
+use crate::ssh_rig::{MIB, Rig, ask_for, check, echo, logins, no_tick, to_port, to_socket, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_consoles_share_two_connections() -> Result<()> {
@@ -121,12 +119,6 @@ async fn forbidden_tunnels_and_closed_consoles_are_told_apart() -> Result<()> {
     Ok(())
 }
 
-/// The way to a TCP port through `host`.
-fn to_port(host: &SshHost, at: SocketAddr) -> Result<Route<Arc<SshHost>>> {
-    let (via, port) = (Arc::new(host.clone()), at.port().try_into()?);
-    Ok(Route::SshTcp { via, host: at.ip().to_string(), port })
-}
-
 /// A connection ends when nobody has needed it for a while, and the next console gets a new one.
 #[tokio::test]
 async fn an_idle_connection_is_closed_and_opened_again() -> Result<()> {
@@ -134,7 +126,7 @@ async fn an_idle_connection_is_closed_and_opened_again() -> Result<()> {
     let server = rig.remote.ssh_server("")?;
     let route = rig.route(&rig.host(&server)?)?;
     let opener =
-        Opener::new(PATIENCE, SshLimits { idle_timeout: Duration::from_millis(300), ..quick() });
+        Opener::new(PATIENCE, SshLimits { idle_timeout: Duration::from_millis(300), ..no_tick() });
     for round in 1..=3 {
         let mut console = opener.open(&route).await?;
         // A console keeps it, however quiet it is.
@@ -179,6 +171,33 @@ async fn a_console_that_does_not_answer_holds_up_no_other() -> Result<()> {
     let Err(OpenError::Ssh { source, .. }) = late else { panic!("it answered") };
     assert!(matches!(*source, SshError::TimedOut { step: SshStep::Channel, .. }), "{source}");
     others?;
+    opener.close().await;
+    Ok(())
+}
+
+/// QEMU lets one connection wait at its VNC socket, and a server tells a full queue like any refusal.
+#[tokio::test]
+async fn a_socket_whose_queue_is_full_is_asked_again() -> Result<()> {
+    let mut rig = Rig::start().await?;
+    let server = rig.remote.ssh_server("")?;
+    let host = rig.host(&server)?;
+    let path = rig.bed.dir().join("busy.sock");
+    let busy = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    busy.bind(&SockAddr::unix(&path)?)?;
+    busy.listen(1)?;
+    let route = to_socket(&host, &path);
+    let opener = Opener::new(PATIENCE, SshLimits::default());
+    let accept = async {
+        // Two wait, and the third has been refused once.
+        until("the queue to be full", || server.log().contains("failed: Resource temp")).await;
+        busy.set_nonblocking(true)?;
+        let busy = UnixListener::from_std(busy.into())?;
+        let all = (0..3).map(|_| busy.accept());
+        Ok(try_join_all(all).await?.len())
+    };
+    let opened = try_join_all((0..3).map(|_| opener.open(&route)));
+    let (opened, accepted): (_, Result<usize>) = tokio::join!(opened, accept);
+    assert_eq!((opened?.len(), accepted?), (3, 3));
     opener.close().await;
     Ok(())
 }

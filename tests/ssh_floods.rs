@@ -9,10 +9,11 @@ use futures_util::future::{join_all, try_join_all};
 use harness::Result;
 use harness::process::Usage;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::net::TcpListener;
+use tokio::time::{sleep, timeout};
 
 use crate::PATIENCE;
-use crate::ssh_rig::{MIB, Rig, ask_for, check, echo, logins, no_tick, pattern, until};
+use crate::ssh_rig::{MIB, Rig, ask_for, check, echo, logins, no_tick, pattern, to_port, until};
 
 /// A console that nobody reads is paused: the others go on, it costs no more than its buffers, and when it is read again it is all there.
 #[tokio::test]
@@ -119,6 +120,19 @@ async fn each_direction_ends_by_itself() -> Result<()> {
     assert!(rest.is_empty(), "{rest:?}");
     assert!(console.write_all(b"late").await.is_err());
     rig.all_gone().await;
+    // Once the console has gone for good, who still writes is told.
+    let gone = TcpListener::bind((rig.remote.near_v4(), 0)).await?;
+    let route = to_port(&rig.host(&server)?, gone.local_addr()?)?;
+    let (console, accepted) = tokio::join!(opener.open(&route), gone.accept());
+    let mut console = console?;
+    drop(accepted?);
+    timeout(PATIENCE, console.read_to_end(&mut rest)).await??;
+    timeout(PATIENCE, async {
+        while console.write_all(b"anybody there?").await.is_ok() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await?;
     Ok(())
 }
 

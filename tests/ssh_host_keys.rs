@@ -80,6 +80,23 @@ async fn host_keys_are_judged_as_ssh_does_but_never_asked_for() -> Result<()> {
             assert_eq!(std::fs::read_to_string(&known_hosts)?, text, "it was changed");
         }
     }
+    // The same in a file of revoked keys, which has to be there.
+    let revoked = dir.join("revoked_keys");
+    std::fs::write(&known_hosts, format!("{name} {ed25519}\n"))?;
+    let revoking = SshHost { revoked_host_keys: vec![revoked.clone()], ..believing.clone() };
+    for (text, expected) in [
+        (None, "cannot be read"),
+        (Some(format!("{ecdsa}\n{ed25519}\n")), "revoked_keys line 2"),
+        (Some("SSHKRL\n\0".to_owned()), "cannot be read"),
+    ] {
+        if let Some(text) = text {
+            std::fs::write(&revoked, text)?;
+        }
+        let error = rig.attempt(&revoking, SshLimits::default()).await?.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    std::fs::write(&revoked, format!("{ecdsa}\n"))?;
+    rig.attempt(&revoking, SshLimits::default()).await??;
     // A new one is believed once, and is then the one to show.
     let new = dir.join("new/known_hosts");
     let believing = SshHost { known_hosts: vec![new.clone()], ..believing };

@@ -138,6 +138,12 @@ pub(crate) fn to_socket(host: &SshHost, path: &Path) -> Route<Arc<SshHost>> {
     Route::SshUnix { via: Arc::new(host.clone()), path: path.to_string_lossy().into_owned() }
 }
 
+/// The way to a TCP port through `host`.
+pub(crate) fn to_port(host: &SshHost, at: SocketAddr) -> Result<Route<Arc<SshHost>>> {
+    let (via, port) = (Arc::new(host.clone()), at.port().try_into()?);
+    Ok(Route::SshTcp { via, host: at.ip().to_string(), port })
+}
+
 /// Sends `bytes` and waits until they have come back.
 pub(crate) async fn echo(backend: &mut Backend, bytes: &[u8]) -> Result<()> {
     timeout(PATIENCE, async {

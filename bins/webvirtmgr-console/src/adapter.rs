@@ -74,6 +74,7 @@ fn ssh_host(access: SshAccess) -> SshHost {
         password: access.password,
         known_hosts: access.known_hosts,
         global_known_hosts: access.global_known_hosts,
+        revoked_host_keys: access.revoked_host_keys,
         host_key_alias: access.host_key_alias,
         host_keys: if access.accept_new { HostKeys::AcceptNew } else { HostKeys::Strict },
         connect_timeout: access.connect_timeout,

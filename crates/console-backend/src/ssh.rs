@@ -11,6 +11,7 @@ mod error;
 mod host;
 mod keys;
 mod known_hosts;
+mod known_names;
 mod limits;
 mod pipe;
 mod pool;

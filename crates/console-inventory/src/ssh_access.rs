@@ -38,6 +38,8 @@ pub struct SshAccess {
     pub known_hosts: Vec<PathBuf>,
     /// Without a file of the host's own: `GlobalKnownHostsFile`.
     pub global_known_hosts: Vec<PathBuf>,
+    /// `RevokedHostKeys`.
+    pub revoked_host_keys: Vec<PathBuf>,
     /// `HostKeyAlias`.
     pub host_key_alias: Option<String>,
     /// Whether a server without a known key is believed the first time.
@@ -108,6 +110,7 @@ impl SshAccess {
             password: None,
             known_hosts: found.known_hosts,
             global_known_hosts: found.global_known_hosts,
+            revoked_host_keys: found.revoked_host_keys,
             host_key_alias: found.host_key_alias,
             accept_new,
             connect_timeout: found.connect_timeout,
@@ -220,10 +223,11 @@ mod tests {
     #[test]
     fn the_hosts_settings_come_before_ssh_config() {
         let config = "Host hv1\nHostName 192.0.2.1\nIdentityFile /config\nUser c\nConnectTimeout 3\nHostKeyAlias alias\n\
-             IdentitiesOnly yes\nIdentityAgent none\nUserKnownHostsFile /a /b\nGlobalKnownHostsFile none\n";
+             IdentitiesOnly yes\nIdentityAgent none\nRevokedHostKeys ~/gone\nUserKnownHostsFile /a /b\nGlobalKnownHostsFile none\n";
         let plain = access(config, &SshOptions::default(), &Login::default()).unwrap();
         assert_eq!((plain.user.as_str(), plain.keys.clone()), ("c", vec!["/config".into()]));
         assert_eq!(plain.known_hosts, [PathBuf::from("/a"), "/b".into()]);
+        assert_eq!(plain.revoked_host_keys, [PathBuf::from("/h/gone")]);
         assert_eq!(plain.connect_timeout, Some(Duration::from_secs(3)));
         assert_eq!(plain.host_key_alias.as_deref(), Some("alias"));
         assert!(plain.identities_only && plain.agent.is_none() && plain.usual_keys.is_empty());
@@ -237,6 +241,7 @@ mod tests {
         let own = access(config, &options, &login).unwrap();
         assert_eq!(own.keys, [PathBuf::from("/own"), "/config".into()]);
         assert_eq!(own.known_hosts, [PathBuf::from("/known")]);
+        assert_eq!(own.revoked_host_keys, plain.revoked_host_keys);
         assert_eq!((own.user.as_str(), own.accept_new), ("root", true));
         let usual = access("", &SshOptions::default(), &Login::default()).unwrap();
         assert_eq!(usual.usual_keys.first(), Some(&"/h/.ssh/id_rsa".into()));

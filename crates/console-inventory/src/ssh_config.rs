@@ -130,6 +130,7 @@ impl SshConfig {
             ["known_hosts", "known_hosts2"].map(|file| self.user.home.join(".ssh").join(file));
         let known_hosts = paths("userknownhostsfile", &of_user);
         let global_known_hosts = paths("globalknownhostsfile", &GLOBAL.map(PathBuf::from));
+        let revoked_host_keys = paths("revokedhostkeys", &[]);
         let agent = match other("identityagent").as_deref() {
             None | Some("SSH_AUTH_SOCK" | "$SSH_AUTH_SOCK") => self.user.agent.clone(),
             Some(path) => Some(self.path(path, name, &host)).filter(|_| is_set(path)),
@@ -147,6 +148,7 @@ impl SshConfig {
         }
         host.known_hosts = known_hosts;
         host.global_known_hosts = global_known_hosts;
+        host.revoked_host_keys = revoked_host_keys;
         host.agent = agent;
         host
     }

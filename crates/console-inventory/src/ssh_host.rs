@@ -22,6 +22,8 @@ pub(crate) struct SshHost {
     pub(crate) known_hosts: Vec<PathBuf>,
     /// `GlobalKnownHostsFile`, or the usual ones.
     pub(crate) global_known_hosts: Vec<PathBuf>,
+    /// `RevokedHostKeys`.
+    pub(crate) revoked_host_keys: Vec<PathBuf>,
     pub(crate) host_key_alias: Option<String>,
     pub(crate) connect_timeout: Option<Duration>,
     /// `ProxyJump`, the nearest first.

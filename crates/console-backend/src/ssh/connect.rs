@@ -12,7 +12,7 @@ use super::dialogue::{CallError, Dialogue};
 use super::engine::Engine;
 use super::error::{Lost, SshError, SshStep};
 use super::host::{HostKeys, SshHost};
-use super::known_hosts::{self, KnownKey, KnownKeys, Verdict};
+use super::known_hosts::{self, KnownKeys, Verdict};
 use super::limits::SshLimits;
 use super::quick::Quick;
 use crate::Backend;
@@ -65,16 +65,16 @@ pub(crate) async fn within<T>(
 async fn judge(known: &KnownKeys, blob: &[u8], host: &SshHost) -> Result<(), SshError> {
     let key = known_hosts::fingerprint(blob);
     let name = host.known_as().name;
-    match known.verdict(blob) {
-        Verdict::Known => Ok(()),
-        Verdict::Unknown if host.host_keys == HostKeys::AcceptNew => {
-            // Somebody else may have believed another key meanwhile.
-            match known_keys(host).await?.verdict(blob) {
-                Verdict::Known => Ok(()),
-                Verdict::Unknown => remember(host, &name, blob).await,
-                Verdict::Changed(at) | Verdict::Revoked(at) => Err(changed(name, key, at)),
-            }
+    let mut verdict = known.verdict(blob);
+    if verdict == Verdict::Unknown && host.host_keys == HostKeys::AcceptNew {
+        // Somebody else may have believed another key meanwhile.
+        verdict = known_keys(host).await?.verdict(blob);
+        if verdict == Verdict::Unknown {
+            return remember(host, &name, blob).await;
         }
+    }
+    match verdict {
+        Verdict::Known => Ok(()),
         Verdict::Unknown => {
             let files: Vec<_> =
                 host.known_hosts.iter().chain(&host.global_known_hosts).cloned().collect();
@@ -83,16 +83,14 @@ async fn judge(known: &KnownKeys, blob: &[u8], host: &SshHost) -> Result<(), Ssh
                 .map_or_else(|| "known_hosts".to_owned(), |file| file.display().to_string());
             Err(SshError::HostKeyUnknown { name, key, files, scan: host.scan(&first) })
         }
-        Verdict::Changed(at) => Err(changed(name, key, at)),
+        Verdict::Changed(at) => {
+            let known = known_hosts::fingerprint(&at.blob);
+            Err(SshError::HostKeyChanged { name, key, known, file: at.file, line: at.line })
+        }
         Verdict::Revoked(at) => {
             Err(SshError::HostKeyRevoked { name, key, file: at.file, line: at.line })
         }
     }
-}
-
-fn changed(name: String, key: String, at: KnownKey) -> SshError {
-    let known = known_hosts::fingerprint(&at.blob);
-    SshError::HostKeyChanged { name, key, known, file: at.file, line: at.line }
 }
 
 /// Reads anew for each connection: keys are added and removed while we run.
@@ -100,6 +98,7 @@ async fn known_keys(host: &SshHost) -> Result<KnownKeys, SshError> {
     let files: Vec<_> = host.known_hosts.iter().chain(&host.global_known_hosts).cloned().collect();
     let name = host.known_as();
     let first = files.first().cloned().unwrap_or_default();
+    let revoked = host.revoked_host_keys.clone();
     let read = move || {
         let mut known = KnownKeys::default();
         for file in files {
@@ -108,6 +107,12 @@ async fn known_keys(host: &SshHost) -> Result<KnownKeys, SshError> {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(source) => return Err(SshError::KnownHosts { file, writing: false, source }),
             }
+        }
+        for file in revoked {
+            // As for ssh, one that cannot be read revokes all.
+            let revoked =
+                text(&file).and_then(|text| known.revoke(&text, &file).map_err(io::Error::other));
+            revoked.map_err(|source| SshError::KnownHosts { file, writing: false, source })?;
         }
         Ok(known)
     };

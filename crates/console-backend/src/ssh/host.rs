@@ -37,6 +37,8 @@ pub struct SshHost {
     pub known_hosts: Vec<PathBuf>,
     /// `GlobalKnownHostsFile`: the same, but never written.
     pub global_known_hosts: Vec<PathBuf>,
+    /// `RevokedHostKeys`: files of public keys that no server may have, one a line; each has to be there.
+    pub revoked_host_keys: Vec<PathBuf>,
     /// `HostKeyAlias`: the name to look for in `known_hosts` instead of `hostname` and `port`.
     pub host_key_alias: Option<String>,
     /// What is done about a server whose key is not known.
@@ -85,6 +87,7 @@ impl SshHost {
             password: None,
             known_hosts: Vec::new(),
             global_known_hosts: Vec::new(),
+            revoked_host_keys: Vec::new(),
             host_key_alias: None,
             host_keys: HostKeys::default(),
             connect_timeout: None,
@@ -137,6 +140,7 @@ impl SshHost {
             password,
             known_hosts,
             global_known_hosts,
+            revoked_host_keys,
             host_key_alias,
             host_keys,
             connect_timeout,
@@ -148,7 +152,7 @@ impl SshHost {
             (
                 identities_only,
                 password,
-                (known_hosts, global_known_hosts),
+                (known_hosts, global_known_hosts, revoked_host_keys),
                 host_key_alias,
                 host_keys,
                 connect_timeout,

@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
+use super::known_names::names;
 use super::wire;
 
 /// What the files say of one server.
@@ -76,6 +75,24 @@ impl KnownKeys {
         }
     }
 
+    /// Takes from a file of `RevokedHostKeys` its keys, a public key on each line (ssh_config(5)).
+    ///
+    /// # Errors
+    ///
+    /// It is a key revocation list in OpenSSH's binary form.
+    pub(crate) fn revoke(&mut self, text: &str, file: &Path) -> Result<(), &'static str> {
+        if text.starts_with("SSHKRL\n\0") {
+            return Err("it is a binary key revocation list; write the public keys, one a line");
+        }
+        for (index, line) in text.lines().enumerate() {
+            let key = line.split_ascii_whitespace().nth(1);
+            if let Some(blob) = key.and_then(|text| STANDARD.decode(text).ok()) {
+                self.revoked.push(KnownKey { blob, file: file.to_owned(), line: index + 1 });
+            }
+        }
+        Ok(())
+    }
+
     /// Whether `blob` is the key to expect.
     pub(crate) fn verdict(&self, blob: &[u8]) -> Verdict {
         let is_it = |known: &&KnownKey| known.blob == blob;
@@ -121,55 +138,6 @@ pub(crate) fn fingerprint(blob: &[u8]) -> String {
     format!("{kind} SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(blob)))
 }
 
-/// Whether the first field of a line means the server: a list of patterns, or one hashed name.
-fn names(hosts: &str, name: &str) -> bool {
-    if let Some(hashed) = hosts.strip_prefix("|1|") {
-        return is_hash_of(hashed, name).unwrap_or(false);
-    }
-    let mut found = false;
-    for pattern in hosts.split(',') {
-        match pattern.strip_prefix('!') {
-            Some(pattern) if matches(pattern, name) => return false,
-            Some(_) => {}
-            None => found |= matches(pattern, name),
-        }
-    }
-    found
-}
-
-/// `salt|hash`, both in base64: HMAC-SHA1 of the name with the salt as key.
-fn is_hash_of(hashed: &str, name: &str) -> Option<bool> {
-    let (salt, hash) = hashed.split_once('|')?;
-    let mut mac = Hmac::<Sha1>::new_from_slice(&STANDARD.decode(salt).ok()?).ok()?;
-    mac.update(name.as_bytes());
-    Some(mac.verify_slice(&STANDARD.decode(hash).ok()?).is_ok())
-}
-
-/// `*` stands for any characters, `?` for one. No work grows with the square of a pattern's stars.
-fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name) = (pattern.to_lowercase().into_bytes(), name.as_bytes());
-    let (mut at, mut star, mut i) = (0, None, 0);
-    while i < name.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                star = Some((at, i));
-                at += 1;
-            }
-            Some(one) if *one == b'?' || Some(one) == name.get(i) => {
-                at += 1;
-                i += 1;
-            }
-            _ => {
-                let Some((last, taken)) = star else { return false };
-                star = Some((last, taken + 1));
-                at = last + 1;
-                i = taken + 1;
-            }
-        }
-    }
-    pattern.get(at..).unwrap_or_default().iter().all(|rest| *rest == b'*')
-}
-
 /// Key types and what their keys sign with, the best first.
 const ALGORITHMS: [(&str, &str); 5] = [
     ("ssh-ed25519", "ssh-ed25519"),
@@ -196,40 +164,6 @@ mod tests {
         let without_port = bare.map(|(host, _)| host.to_owned());
         known.add(text, Path::new("/k"), &KnownAs { name: name.into(), without_port });
         known
-    }
-
-    #[test]
-    fn names_match_as_sshd_8_says() {
-        for (hosts, name, expected) in [
-            ("hv1", "hv1", true),
-            ("HV1", "hv1", true),
-            ("hv1", "hv10", false),
-            ("a,hv1,b", "hv1", true),
-            ("hv*", "hv1", true),
-            ("hv?.example.*", "hv1.example.org", true),
-            ("*.example.org", "example.org", false),
-            ("*.example.org,!hv1.example.org", "hv1.example.org", false),
-            ("!hv1", "hv2", false),
-            ("[hv1]:2222", "[hv1]:2222", true),
-            ("[hv1]:*", "[hv1]:2222", true),
-            ("hv1", "[hv1]:2222", false),
-            ("*a*a*a*a*a*a*a*b", &"a".repeat(5000), false),
-            ("**", "x", true),
-            ("", "x", false),
-            ("|1|x4IF6YmVBkUmB+d/Y04p7iHpQ+k=|bad", "hv1.example.org", false),
-            ("|1||", "hv1", false),
-            ("|1|not base64|x", "hv1", false),
-        ] {
-            assert_eq!(names(hosts, name), expected, "{hosts} {name}");
-        }
-    }
-
-    #[test]
-    fn hashed_names_are_those_that_openssh_writes() {
-        // By `ssh-keygen -H`.
-        let hosts = "|1|md6V0PmtJ7FgtJaSuP/4cZBhc8w=|UCNpKo8nQY2EQDDL65q+HZ5s9Z8=";
-        assert!(names(hosts, "hv1.example.org"));
-        assert!(!names(hosts, "hv2.example.org"));
     }
 
     #[test]
@@ -281,6 +215,17 @@ mod tests {
             let text = format!("{comment}{}", line("x,hv1,y", &key));
             assert_eq!(known(&text, "hv1").verdict(&key), Verdict::Unknown, "{text}");
         }
+    }
+
+    #[test]
+    fn a_file_of_revoked_keys_has_one_on_each_line() {
+        let (old, new) = (blob("ssh-ed25519", b"old"), blob("ssh-ed25519", b"new"));
+        let mut found = known(&format!("{}{}", line("hv1", &old), line("hv1", &new)), "hv1");
+        let text = format!("# lost\n{}", line("", &old).trim_start());
+        found.revoke(&text, Path::new("/revoked")).unwrap();
+        assert!(matches!(found.verdict(&old), Verdict::Revoked(KnownKey { line: 2, .. })));
+        assert_eq!(found.verdict(&new), Verdict::Known);
+        assert!(found.revoke("SSHKRL\n\0", Path::new("/revoked")).is_err());
     }
 
     #[test]

@@ -121,7 +121,8 @@ impl Pool {
 
     /// A place in a connection, which is opened if need be.
     async fn place(self: &Arc<Self>, host: &Arc<SshHost>) -> Result<Place, Arc<SshError>> {
-        loop {
+        // Others may take the places of a new connection, or the server may end it at once: not for ever.
+        for _ in 0..self.limits.connections_per_host + MAX_DETOURS {
             let flight = {
                 let mut servers = self.servers();
                 let connections = servers.entry(host.clone()).or_default();
@@ -148,6 +149,7 @@ impl Pool {
             };
             flight.await?;
         }
+        Err(Arc::new(SshError::Lost { server: host.address(), source: Lost::Closed }))
     }
 
     /// Opens one more connection, in a task of its own: whoever asked for it may leave, others may wait for it, too.
