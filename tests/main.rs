@@ -18,6 +18,7 @@ mod ssh_floods;
 mod ssh_host_keys;
 mod ssh_login;
 mod ssh_rig;
+mod ssh_slow;
 mod tunnels;
 
 use std::time::Duration;

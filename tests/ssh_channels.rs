@@ -1,21 +1,20 @@
 //! Many consoles over few SSH connections: when one is opened, shared, closed, and what it takes and gives back.
 
-use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use console_backend::{Backend, OpenError, Opener, SshError, SshLimits, SshStep};
-use futures_util::future::{join_all, try_join_all};
+use console_backend::{Backend, OpenError, Opener, SshError, SshLimits};
+use futures_util::future::try_join_all;
 use harness::Result;
 use harness::process::Usage;
-use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
 use crate::PATIENCE;
-use crate::ssh_rig::{MIB, Rig, ask_for, check, echo, logins, no_tick, to_port, to_socket, until};
+use crate::ssh_rig::{
+    MIB, Rig, ask_for, check, echo, logins, no_tick, quick, to_port, to_socket, until,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_consoles_share_two_connections() -> Result<()> {
@@ -32,6 +31,8 @@ async fn a_hundred_consoles_share_two_connections() -> Result<()> {
     assert_eq!(rig.open.load(Relaxed), 100);
     try_join_all(consoles.iter_mut().map(|console| echo(console, b"hello"))).await?;
     assert_eq!(logins(&server.log()), 2, "{}", server.log());
+    // Not one more that came to nothing.
+    assert_eq!(server.log().matches("Connection from").count(), 2, "{}", server.log());
     // The places of those that go are taken again.
     consoles.truncate(20);
     until("80 to be gone", || rig.open.load(Relaxed) == 20).await;
@@ -142,62 +143,29 @@ async fn an_idle_connection_is_closed_and_opened_again() -> Result<()> {
     Ok(())
 }
 
-/// A server works on one request at a time (libssh2's rule), so one that takes long would hold up those behind it.
+/// A connection is given up for the server's silence, not for the consoles'.
 #[tokio::test]
-async fn a_console_that_does_not_answer_holds_up_no_other() -> Result<()> {
+async fn quiet_and_unread_consoles_outlive_many_keep_alives() -> Result<()> {
     let mut rig = Rig::start().await?;
-    let server = rig.remote.ssh_server("")?;
-    let host = rig.host(&server)?;
-    let route = rig.route(&host)?;
-    // Its queue is full, so who connects waits, as at a machine that drops what it gets.
-    let deaf = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    deaf.bind(&SocketAddr::from((rig.remote.near_v4(), 0)).into())?;
-    deaf.listen(0)?;
-    let at = deaf.local_addr()?.as_socket().context("an address")?;
-    let fill = (0..4).map(|_| timeout(Duration::from_millis(200), TcpStream::connect(at)));
-    let _held = join_all(fill).await;
-    let deaf_route = to_port(&host, at)?;
-    let limits = SshLimits { channel_timeout: Duration::from_secs(4), ..SshLimits::default() };
-    let opener = Opener::new(PATIENCE, limits);
-    let mut first = opener.open(&route).await?;
-    let others = async {
-        // It is under way by now.
-        sleep(Duration::from_millis(100)).await;
-        let mut consoles = try_join_all((0..5).map(|_| opener.open(&route))).await?;
-        try_join_all(consoles.iter_mut().map(|console| echo(console, b"hello"))).await?;
-        echo(&mut first, b"still here").await
-    };
-    let (late, others) = tokio::join!(opener.open(&deaf_route), others);
-    let Err(OpenError::Ssh { source, .. }) = late else { panic!("it answered") };
-    assert!(matches!(*source, SshError::TimedOut { step: SshStep::Channel, .. }), "{source}");
-    others?;
-    opener.close().await;
-    Ok(())
-}
-
-/// QEMU lets one connection wait at its VNC socket, and a server tells a full queue like any refusal.
-#[tokio::test]
-async fn a_socket_whose_queue_is_full_is_asked_again() -> Result<()> {
-    let mut rig = Rig::start().await?;
-    let server = rig.remote.ssh_server("")?;
-    let host = rig.host(&server)?;
-    let path = rig.bed.dir().join("busy.sock");
-    let busy = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    busy.bind(&SockAddr::unix(&path)?)?;
-    busy.listen(1)?;
-    let route = to_socket(&host, &path);
-    let opener = Opener::new(PATIENCE, SshLimits::default());
-    let accept = async {
-        // Two wait, and the third has been refused once.
-        until("the queue to be full", || server.log().contains("failed: Resource temp")).await;
-        busy.set_nonblocking(true)?;
-        let busy = UnixListener::from_std(busy.into())?;
-        let all = (0..3).map(|_| busy.accept());
-        Ok(try_join_all(all).await?.len())
-    };
-    let opened = try_join_all((0..3).map(|_| opener.open(&route)));
-    let (opened, accepted): (_, Result<usize>) = tokio::join!(opened, accept);
-    assert_eq!((opened?.len(), accepted?), (3, 3));
+    let server = rig.remote.ssh_server("LogLevel DEBUG1")?;
+    let probes = || server.log().matches("keepalive@").count();
+    let route = rig.route(&rig.host(&server)?)?;
+    // Every 2 s, and one without an answer is enough.
+    let opener = Opener::new(PATIENCE, quick());
+    let mut quiet = opener.open(&route).await?;
+    // One that is heard of needs no probe.
+    for _ in 0..12 {
+        echo(&mut quiet, b"busy").await?;
+        sleep(Duration::from_millis(400)).await;
+    }
+    assert_eq!(probes(), 0, "{}", server.log());
+    let mut unread = opener.open(&route).await?;
+    ask_for(&mut unread, 8 * MIB).await?;
+    sleep(Duration::from_secs(7)).await;
+    assert!((2..=4).contains(&probes()), "{}", server.log());
+    echo(&mut quiet, b"hello").await?;
+    check(&mut unread, 0, 8 * MIB).await?;
+    assert_eq!(logins(&server.log()), 1, "{}", server.log());
     opener.close().await;
     Ok(())
 }

@@ -40,6 +40,11 @@ struct Rig {
 impl Rig {
     /// Consoles go through a server that can be harmed; libvirt goes through the usual one.
     fn start() -> Result<Self> {
+        Self::with(through)
+    }
+
+    /// With a host of these lines.
+    fn with(lines: fn(&Remote, &SshServer) -> Vec<String>) -> Result<Self> {
         let bed = Bed::start()?;
         let mut remote = bed.remote()?;
         let near = bed.guest("near").start()?;
@@ -54,7 +59,7 @@ impl Rig {
             .proxy()
             .arg("-v")
             .setting(SETTINGS)
-            .host_with(HOST, &through(&remote, &server))
+            .host_with(HOST, &lines(&remote, &server))
             .start()?;
         Ok(Self { near, far, server, proxy, remote, bed })
     }
@@ -82,6 +87,13 @@ impl Rig {
 
     async fn recovers(&self) -> Result<()> {
         recovers(&self.proxy, HOST, self.far.uuid()).await
+    }
+
+    /// All that stays open while nothing happens: how many descriptors there are then.
+    async fn rest(&self) -> Result<usize> {
+        assert!(opens(&self.proxy, 1, self.near.uuid()).await?);
+        drop(self.session().await?);
+        self.settled(None)
     }
 
     /// Waits until no SSH connection is left, and no more descriptors than `expected`, if that is known; says how many there are.
@@ -115,14 +127,13 @@ fn told(code: u16, reason: &str) -> (u16, String) {
     (code, reason.to_owned())
 }
 
+const UNREACHABLE: &str = "the hypervisor cannot be asked";
 const LOST: &str = "the connection to the guest's console was lost";
 
 #[tokio::test]
 async fn a_server_that_is_killed_or_hangs_ends_its_sessions_and_is_found_again() -> Result<()> {
     let mut rig = Rig::start()?;
-    assert!(opens(&rig.proxy, 1, rig.near.uuid()).await?);
-    drop(rig.session().await?);
-    let before = rig.settled(None)?;
+    let before = rig.rest().await?;
     let sessions = [rig.session().await?, rig.session().await?];
     rig.server.kill(rig.remote.libvirtd_mut())?;
     for session in sessions {
@@ -150,9 +161,40 @@ async fn a_server_that_is_killed_or_hangs_ends_its_sessions_and_is_found_again()
     Ok(())
 }
 
+/// Most hosts have one server, and then libvirt's words come the same way as the consoles' bytes.
+#[tokio::test]
+async fn one_server_for_libvirt_and_consoles_is_found_again() -> Result<()> {
+    let mut rig = Rig::with(|remote, server| {
+        let mut lines = through(remote, server);
+        lines.retain(|line| !line.starts_with("uri"));
+        lines
+    })?;
+    let before = rig.rest().await?;
+    let sessions = [rig.session().await?, rig.session().await?];
+    rig.server.kill(rig.remote.libvirtd_mut())?;
+    for session in sessions {
+        assert_eq!(rig.ends(session).await?, told(4502, LOST));
+    }
+    assert_eq!(rig.fails().await?, told(4503, UNREACHABLE));
+    rig.server.revive(rig.remote.libvirtd_mut())?;
+    rig.recovers().await?;
+    let sessions = [rig.session().await?, rig.session().await?];
+    rig.server.freeze(rig.remote.libvirtd_mut())?;
+    for session in sessions {
+        assert_eq!(rig.ends(session).await?, told(4502, LOST));
+    }
+    let late = "the hypervisor did not answer in time";
+    assert_eq!(rig.fails().await?, told(4503, late));
+    rig.server.thaw(rig.remote.libvirtd_mut())?;
+    rig.recovers().await?;
+    rig.settled(Some(before))?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_pulled_cable_ends_sessions_and_a_plugged_one_lets_new_ones_in() -> Result<()> {
     let mut rig = Rig::start()?;
+    let before = rig.rest().await?;
     let sessions = [rig.session().await?, rig.session().await?];
     rig.remote.unplug()?;
     for session in sessions {
@@ -169,13 +211,15 @@ async fn a_pulled_cable_ends_sessions_and_a_plugged_one_lets_new_ones_in() -> Re
     rig.remote.plug()?;
     session.send(harness::websocket::Message::binary(&b"RFB 003.008\n"[..])).await?;
     assert_ne!(session.read(1).await?, [0]);
+    drop(session);
+    rig.settled(Some(before))?;
     Ok(())
 }
 
 #[tokio::test]
 async fn a_host_key_that_changes_between_two_connections_is_refused() -> Result<()> {
     let mut rig = Rig::start()?;
-    assert!(opens(&rig.proxy, HOST, rig.far.uuid()).await?);
+    let before = rig.rest().await?;
     let other = new_key(rig.bed.dir(), "other_key", "ed25519")?;
     rig.server.kill(rig.remote.libvirtd_mut())?;
     rig.server.change(&format!("HostKey {}", other.display()))?;
@@ -186,7 +230,9 @@ async fn a_host_key_that_changes_between_two_connections_is_refused() -> Result<
     rig.server.kill(rig.remote.libvirtd_mut())?;
     rig.server.change("")?;
     rig.server.revive(rig.remote.libvirtd_mut())?;
-    rig.recovers().await
+    rig.recovers().await?;
+    rig.settled(Some(before))?;
+    Ok(())
 }
 
 #[tokio::test]

@@ -154,6 +154,38 @@ async fn the_last_bytes_of_a_session_that_leaves_arrive() -> Result<()> {
     Ok(())
 }
 
+/// Also where the console itself has nothing more to say, and where it is slow; but one that takes nothing is not waited for.
+#[tokio::test]
+async fn a_console_that_takes_nothing_is_left_in_time() -> Result<()> {
+    let mut rig = Rig::start().await?;
+    let server = rig.remote.ssh_server("")?;
+    let console = TcpListener::bind((rig.remote.near_v4(), 0)).await?;
+    let route = to_port(&rig.host(&server)?, console.local_addr()?)?;
+    let opener = Opener::new(PATIENCE, no_tick());
+    for reads in [true, false] {
+        let (session, accepted) = tokio::join!(opener.open(&route), console.accept());
+        let (mut session, (mut console, _)) = (session?, accepted?);
+        console.shutdown().await?;
+        timeout(PATIENCE, session.read_to_end(&mut Vec::new())).await??;
+        // Until all that is between them is full.
+        let (chunk, mut written) = (vec![b'x'; 64 * 1024], 0);
+        while let Ok(count) = timeout(Duration::from_secs(1), session.write(&chunk)).await {
+            written += count?;
+        }
+        drop(session);
+        let mut taken = Vec::new();
+        if reads {
+            timeout(PATIENCE, console.read_to_end(&mut taken)).await??;
+            assert_eq!(taken.len(), written);
+        } else {
+            sleep(Duration::from_secs(6)).await;
+            timeout(PATIENCE, console.read_to_end(&mut taken)).await??;
+            assert!(taken.len() < written, "nothing was left out");
+        }
+    }
+    Ok(())
+}
+
 /// Consoles come and go at random, in the middle of whatever they do; then nothing is left.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_minute_of_coming_and_going() -> Result<()> {

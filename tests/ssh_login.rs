@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -191,7 +192,38 @@ async fn each_step_that_fails_is_named() -> Result<()> {
         stream.write_all(b"RFB 003.008\n").await?;
         stream.shutdown().await
     });
+    let deaf = rig.deaf().await?;
+    let mut late = near(deaf.address.port())?;
+    late.connect_timeout = Some(Duration::from_millis(1500));
+    let behind =
+        |gate: SshHost, inner: SshHost| SshHost { proxy: SshProxy::Jump(Arc::new(gate)), ..inner };
+    let stranger = SshHost { keys: Vec::new(), ..host.clone() };
     for (host, error, reason) in [
+        (
+            late.clone(),
+            "did not take the connection within 1.5s",
+            "the hypervisor's SSH server did not answer in time",
+        ),
+        (
+            behind(stranger, host.clone()),
+            "there is no key, agent or password to try",
+            "the hypervisor's SSH server cannot be reached",
+        ),
+        (
+            behind(near(closed.port())?, host.clone()),
+            "refused",
+            "the hypervisor's SSH server cannot be reached",
+        ),
+        (
+            behind(host.clone(), near(closed.port())?),
+            "could not connect to",
+            "the hypervisor's SSH server cannot be reached",
+        ),
+        (
+            behind(late, host.clone()),
+            "did not take the connection within 1.5s",
+            "the hypervisor's SSH server cannot be reached",
+        ),
         (
             nameless,
             "the SSH server's name nobody.invalid cannot be resolved",
@@ -216,7 +248,8 @@ async fn each_step_that_fails_is_named() -> Result<()> {
         (unreadable, "cannot be read", "the console proxy's SSH settings need attention"),
     ] {
         let found = rig.attempt(&host, quick()).await?.unwrap_err();
-        assert!(found.to_string().contains(error), "{error}: {found}");
+        let text = format!("{:#}", anyhow::Error::from(found.clone()));
+        assert!(text.contains(error), "{error}: {text}");
         assert_eq!(found.public_reason(), reason);
         assert!(!found.remedy().is_empty());
     }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use console_backend::{Backend, OpenError, Opener, SshError, SshHost, SshLimits};
 use console_route::Route;
+use futures_util::future::join_all;
 use harness::{Bed, Remote, Result, SshServer};
+use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::time::{sleep, timeout};
 
 use crate::PATIENCE;
@@ -25,6 +27,13 @@ pub(crate) struct Rig {
     pub(crate) open: Arc<AtomicUsize>,
     /// How often it has been sent what it was to be sent.
     pub(crate) right: Arc<AtomicUsize>,
+}
+
+/// Its queue is full, so who connects waits, as at a machine that drops what it gets.
+pub(crate) struct Deaf {
+    pub(crate) address: SocketAddr,
+    _socket: Socket,
+    _held: Vec<TcpStream>,
 }
 
 impl Rig {
@@ -69,6 +78,17 @@ impl Rig {
     pub(crate) fn route(&self, host: &SshHost) -> Result<Route<Arc<SshHost>>> {
         let (address, port) = (self.console.ip().to_string(), self.console.port().try_into()?);
         Ok(Route::SshTcp { via: Arc::new(host.clone()), host: address, port })
+    }
+
+    /// A port that takes no connections.
+    pub(crate) async fn deaf(&self) -> Result<Deaf> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((self.remote.near_v4(), 0)).into())?;
+        socket.listen(0)?;
+        let address = socket.local_addr()?.as_socket().context("an address")?;
+        let fill = (0..4).map(|_| timeout(Duration::from_millis(200), TcpStream::connect(address)));
+        let held = join_all(fill).await.into_iter().flatten().flatten().collect();
+        Ok(Deaf { address, _socket: socket, _held: held })
     }
 
     /// Until the console has no connection any more.

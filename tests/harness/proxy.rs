@@ -26,6 +26,9 @@ const STOP: Duration = Duration::from_secs(20);
 /// What the proxy's log says when it listens, before the address.
 const LISTENING: &str = "listening on ";
 
+/// Runs a program where the user database is another file: its folder is the program's user's home.
+const AT_HOME: &str = r#"mount --bind "$0" /etc/passwd; exec "$@""#;
+
 /// A proxy in the making.
 #[derive(Clone, Debug)]
 pub struct ProxyBuilder {
@@ -37,6 +40,7 @@ pub struct ProxyBuilder {
     port: u16,
     args: Vec<String>,
     env: Vec<(String, String)>,
+    home: Option<PathBuf>,
 }
 
 impl ProxyBuilder {
@@ -51,6 +55,7 @@ impl ProxyBuilder {
             port: 0,
             args: Vec::new(),
             env: Vec::new(),
+            home: None,
         }
     }
 
@@ -110,6 +115,13 @@ impl ProxyBuilder {
         self
     }
 
+    /// Makes `folder` its user's home, as the user database says it: for this process and those that it starts.
+    #[must_use]
+    pub fn home(mut self, folder: &Path) -> Self {
+        self.home = Some(folder.to_owned());
+        self
+    }
+
     /// Builds the program if need be, runs it and waits until it listens.
     ///
     /// # Errors
@@ -135,7 +147,17 @@ impl ProxyBuilder {
         let mut args: Vec<&OsStr> = vec!["--config".as_ref(), config.as_os_str()];
         args.extend(["-H", &self.address, "-p", &port].map(OsStr::new));
         args.extend(self.args.iter().map(OsStr::new));
-        let mut process = Leashed::start(&name, &program, &args, &self.env, &self.dir)?;
+        let users = self.dir.join(format!("{name}.passwd"));
+        let mut process = match &self.home {
+            None => Leashed::start(&name, &program, &args, &self.env, &self.dir)?,
+            Some(home) => {
+                fs::write(&users, users_with(home)?)?;
+                let mut all = [OsStr::new("--mount"), "sh".as_ref(), "-ec".as_ref()].to_vec();
+                all.extend([OsStr::new(AT_HOME), users.as_os_str(), program.as_os_str()]);
+                all.extend(args);
+                Leashed::start(&name, Path::new("unshare"), &all, &self.env, &self.dir)?
+            }
+        };
         let address = wait::until("it to listen", READY, || {
             if let Some(status) = process.try_wait()? {
                 bail!("webvirtmgr-console ended at once: {status}");
@@ -261,6 +283,21 @@ fn listen_address(log: &str) -> Option<SocketAddr> {
 /// A TOML basic string.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// The user database, with another home for this process's user.
+fn users_with(home: &Path) -> Result<String> {
+    let me = rustix::process::getuid().as_raw().to_string();
+    let users = fs::read_to_string("/etc/passwd").context("cannot read /etc/passwd")?;
+    let line = |user: &str| {
+        let mut fields: Vec<&str> = user.split(':').collect();
+        let home = home.to_string_lossy();
+        if fields.get(2) == Some(&me.as_str()) {
+            fields[5] = &home;
+        }
+        fields.join(":") + "\n"
+    };
+    Ok(users.lines().map(line).collect())
 }
 
 #[cfg(test)]

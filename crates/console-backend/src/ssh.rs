@@ -13,6 +13,7 @@ mod keys;
 mod known_hosts;
 mod known_names;
 mod limits;
+mod openings;
 mod pipe;
 mod pool;
 mod quick;

@@ -85,6 +85,7 @@ impl Reduced<'_> {
                 | "identityagent"
                 | "userknownhostsfile"
                 | "globalknownhostsfile"
+                | "revokedhostkeys"
                 | "hostkeyalias"
                 | "proxyjump"
                 | "proxycommand" => line.to_owned(),

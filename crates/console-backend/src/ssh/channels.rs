@@ -5,91 +5,47 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
 use super::engine::{ChannelId, Engine};
-use super::error::{Lost, SshError, SshStep};
+use super::error::Lost;
 use super::limits::SshLimits;
-use super::stream::{Channel, End, Signals, SshStream, State, pair};
-use super::target::Target;
-
-/// Somebody asks for a channel.
-pub(crate) struct Request {
-    pub(crate) target: Target,
-    /// A place in the connection.
-    pub(crate) place: OwnedSemaphorePermit,
-    pub(crate) deadline: Instant,
-    /// Whether it waits behind a request that takes long: there is no other connection to go to.
-    pub(crate) is_patient: bool,
-    pub(crate) reply: oneshot::Sender<Result<SshStream, NoChannel>>,
-}
-
-/// Why there is no channel.
-#[derive(Debug)]
-pub(crate) enum NoChannel {
-    /// Ask another connection: this one is held up, or has ended.
-    Elsewhere,
-    Because(SshError),
-}
-
-/// The request that the server is working on; libssh2 can have one at a time.
-struct Opening {
-    request: Request,
-    message: Vec<u8>,
-    since: Instant,
-}
+use super::openings::Openings;
+use super::stream::{Channel, End, Signals, pair};
 
 pub(crate) struct Channels {
-    server: String,
-    limits: SshLimits,
+    window: u32,
+    pub(crate) openings: Openings,
     pub(crate) signals: Arc<Signals>,
     open: BTreeMap<ChannelId, Channel>,
     /// Nobody has them any more; the server has not agreed to their end yet.
     closing: BTreeMap<ChannelId, Channel>,
-    opening: Option<Opening>,
-    /// Who gave up on the request that is under way has been told already.
-    abandoned: bool,
-    waiting: VecDeque<Request>,
+    /// Nobody has them any more either, but their last bytes may still be sent, until then.
+    leaving: BTreeMap<ChannelId, Instant>,
     scratch: Vec<u8>,
 }
 
 impl Channels {
-    pub(crate) fn new(server: String, limits: SshLimits) -> Self {
+    pub(crate) fn new(server: String, limits: &SshLimits) -> Self {
         Self {
-            server,
-            limits,
+            window: limits.channel_window,
+            openings: Openings::new(server, limits.channel_timeout),
             signals: Arc::default(),
             open: BTreeMap::new(),
             closing: BTreeMap::new(),
-            opening: None,
-            abandoned: false,
-            waiting: VecDeque::new(),
+            leaving: BTreeMap::new(),
             scratch: vec![0; PACKET],
         }
     }
 
-    pub(crate) fn ask(&mut self, request: Request) {
-        self.waiting.push_back(request);
-    }
-
     /// Whether nobody has one or waits for one. What the server has yet to agree to does not count: it may never do so.
     pub(crate) fn is_idle(&self) -> bool {
-        self.open.is_empty()
-            && (self.opening.is_none() || self.abandoned)
-            && self.waiting.is_empty()
+        self.open.is_empty() && self.openings.is_idle()
     }
 
-    /// Since when the server works on one request, if it does.
-    pub(crate) fn opening_since(&self) -> Option<Instant> {
-        self.opening.as_ref().map(|opening| opening.since)
-    }
-
-    /// When the next request gives up.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let opening = self.opening.as_ref().filter(|_| !self.abandoned);
-        let opening = opening.map(|opening| opening.request.deadline);
-        self.waiting.iter().map(|request| request.deadline).chain(opening).min()
+    /// When something is to be done though nothing happens.
+    pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        self.openings.next_deadline(now).into_iter().chain(self.leaving.values().copied()).min()
     }
 
     /// Moves on what may move: those that have signalled, or `all` of them, since bytes have come from the server or gone there. No more
@@ -98,6 +54,8 @@ impl Channels {
     /// An error is the end of the connection.
     pub(crate) fn step(&mut self, engine: &mut Engine, all: bool, room: usize) -> Result<(), Lost> {
         let mut turn: VecDeque<ChannelId> = self.signals.take().into();
+        let now = Instant::now();
+        turn.extend(self.leaving.iter().filter(|(_, until)| **until <= now).map(|(id, _)| *id));
         if all {
             turn = self.open.keys().copied().collect();
             self.open_next(engine)?;
@@ -122,23 +80,25 @@ impl Channels {
     fn attend(&mut self, engine: &mut Engine, id: ChannelId, room: usize) -> Result<bool, Lost> {
         let Some(channel) = self.open.get(&id) else { return Ok(false) };
         let mut state = channel.state();
-        let lingers = |state: &State| {
-            let dropped = state.dropped_at.is_some_and(|at| at.elapsed() >= LINGER);
-            state.end.is_none() && !state.outbound.is_empty() && !dropped
-        };
-        if state.dropped_at.is_some() && !lingers(&state) {
-            drop(state);
-            if let Some(channel) = self.open.remove(&id) {
-                self.closing.insert(id, channel);
-                self.close(engine, id)?;
+        if let Some(dropped_at) = state.dropped_at {
+            let hears = matches!(state.end, None | Some(End::Eof(false)));
+            if hears && !state.outbound.is_empty() && dropped_at.elapsed() < LINGER {
+                self.leaving.insert(id, dropped_at + LINGER);
+            } else {
+                drop(state);
+                return self.leave(engine, id).map(|()| false);
             }
-            return Ok(false);
+        }
+        if state.end.is_none()
+            && let Some(bytes) = state.grant()
+        {
+            match engine.grant(id, bytes) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => state.granting = None,
+                Poll::Ready(Err(error)) => return Err(engine.lost(error)),
+            }
         }
         while state.end.is_none() && state.dropped_at.is_none() {
-            if !state.has_room() {
-                state.waits_for_room = true;
-                break;
-            }
             match engine.read(id, &mut self.scratch) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(0)) => state.finish(End::Eof(false)),
@@ -173,6 +133,13 @@ impl Channels {
         Ok(more && (engine.output().len() < room || state.dropped_at.is_some()))
     }
 
+    fn leave(&mut self, engine: &mut Engine, id: ChannelId) -> Result<(), Lost> {
+        self.leaving.remove(&id);
+        let Some(channel) = self.open.remove(&id) else { return Ok(()) };
+        self.closing.insert(id, channel);
+        self.close(engine, id)
+    }
+
     fn close(&mut self, engine: &mut Engine, id: ChannelId) -> Result<(), Lost> {
         match engine.close(id) {
             Poll::Pending => Ok(()),
@@ -185,74 +152,15 @@ impl Channels {
 
     /// Goes on with the request under way, and begins the next ones.
     fn open_next(&mut self, engine: &mut Engine) -> Result<(), Lost> {
-        loop {
-            if self.opening.is_none() {
-                let Some(request) = self.waiting.pop_front() else { return Ok(()) };
-                if request.reply.is_closed() {
-                    continue;
-                }
-                let message = request.target.message();
-                self.opening = Some(Opening { request, message, since: Instant::now() });
-                self.abandoned = false;
-            }
-            let Some(Opening { request, message, .. }) = &self.opening else { return Ok(()) };
-            let step = engine.open(request.target.kind(), message, self.limits.channel_window);
-            let Poll::Ready(opened) = step else { return Ok(()) };
-            let Some(Opening { request, .. }) = self.opening.take() else { return Ok(()) };
-            match opened {
-                Ok(id) => {
-                    let (stream, channel) = pair(id, &self.signals, request.place);
-                    self.open.insert(id, channel);
-                    // Its first bytes may have come with the server's answer.
-                    self.signals.send(id);
-                    // Nobody there any more: dropping the stream closes the channel.
-                    let _ = request.reply.send(Ok(stream));
-                }
-                Err(error) => {
-                    let Some(refusal) = refusal(&error, &request.target, &self.server) else {
-                        let lost = engine.lost(error);
-                        let _ = request.reply.send(Err(NoChannel::Elsewhere));
-                        return Err(lost);
-                    };
-                    let _ = request.reply.send(Err(NoChannel::Because(refusal)));
-                }
-            }
+        while let Some((id, request)) = self.openings.step(engine)? {
+            let (stream, channel) = pair(id, &self.signals, request.place, self.window);
+            self.open.insert(id, channel);
+            // It is to be granted more, and its first bytes may have come with the server's answer.
+            self.signals.send(id);
+            // Nobody there any more: dropping the stream closes the channel.
+            let _ = request.reply.send(Ok(stream));
         }
-    }
-
-    /// Tells those whose time is up.
-    pub(crate) fn give_up(&mut self, now: Instant) {
-        let limit = self.limits.channel_timeout;
-        let late =
-            || SshError::TimedOut { server: self.server.clone(), step: SshStep::Channel, limit };
-        let (expired, waiting) = std::mem::take(&mut self.waiting)
-            .into_iter()
-            .partition::<Vec<_>, _>(|request| request.deadline <= now);
-        self.waiting = waiting.into();
-        for request in expired {
-            let _ = request.reply.send(Err(NoChannel::Because(late())));
-        }
-        if let Some(opening) = &mut self.opening
-            && !self.abandoned
-            && opening.request.deadline <= now
-        {
-            // The server still works on it: what comes of it is closed again.
-            let (nobody, _) = oneshot::channel();
-            let reply = std::mem::replace(&mut opening.request.reply, nobody);
-            self.abandoned = true;
-            let _ = reply.send(Err(NoChannel::Because(late())));
-        }
-    }
-
-    /// The request under way takes long: sends those behind it to other connections.
-    pub(crate) fn turn_away(&mut self) {
-        let (patient, others) = std::mem::take(&mut self.waiting)
-            .into_iter()
-            .partition::<Vec<_>, _>(|request| request.is_patient);
-        self.waiting = patient.into();
-        for request in others {
-            let _ = request.reply.send(Err(NoChannel::Elsewhere));
-        }
+        Ok(())
     }
 
     /// The connection has ended.
@@ -260,28 +168,8 @@ impl Channels {
         for channel in self.open.values() {
             channel.state().finish(End::Lost(lost.clone()));
         }
-        let opening = self.opening.take().map(|opening| opening.request);
-        for request in opening.into_iter().chain(std::mem::take(&mut self.waiting)) {
-            let _ = request.reply.send(Err(NoChannel::Elsewhere));
-        }
+        self.openings.fail();
     }
-}
-
-/// What the server's refusal of a channel means; nothing if it is no refusal.
-fn refusal(error: &ssh2::Error, target: &Target, server: &str) -> Option<SshError> {
-    if error.code() != ssh2::ErrorCode::Session(libssh2_sys::LIBSSH2_ERROR_CHANNEL_FAILURE) {
-        return None;
-    }
-    let server = server.to_owned();
-    // libssh2 tells the reason's number (RFC 4254 section 5.1) in words only, and the server's own text not at all.
-    Some(match error.message() {
-        text if text.contains("prohibited") || text.contains("unknown channel type") => {
-            SshError::Forbidden { server, target: target.to_string() }
-        }
-        _ => {
-            SshError::Refused { server, target: target.to_string(), is_socket: target.is_socket() }
-        }
-    })
 }
 
 /// How long the last bytes for a console may take once their session is gone.

@@ -10,7 +10,7 @@
 )]
 
 use std::collections::HashMap;
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_int, c_long, c_void};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -23,6 +23,8 @@ use secrecy::SecretString;
 use ssh2::{ErrorCode, Session};
 
 mod channel;
+
+pub(crate) use channel::FIRST_WINDOW;
 
 use super::error::Lost;
 use super::pipe::PipeBox;
@@ -68,6 +70,7 @@ impl Engine {
             );
             libssh2_session_callback_set(raw, CALLBACK_SEND, super::pipe::send as *mut c_void);
             libssh2_session_callback_set(raw, CALLBACK_RECV, super::pipe::receive as *mut c_void);
+            libssh2_session_set_read_timeout(raw, NEVER);
         }
         session.set_keepalive(true, KEEPALIVE_SECONDS);
         Ok(Self { session, pipe, channels: HashMap::new(), opened: 0 })
@@ -109,16 +112,19 @@ impl Engine {
         self.through(|engine| step(call(&mut engine.session)))
     }
 
-    /// Calls until it is done or there is no input left: at the end of a chunk that it has copied out of the input libssh2 says "not
-    /// yet" without asking for more.
+    /// Calls until it is done or wants no more of the input. At the end of a chunk that it has copied out of the input libssh2 says "not
+    /// yet" without asking for more, and when that end is in the middle of a packet it does so before it asks, too.
     fn through<T>(&mut self, mut call: impl FnMut(&mut Self) -> Step<T>) -> Step<T> {
+        let mut was_still = false;
         loop {
             let before = self.input().len();
             let outcome = call(self);
             let left = self.input().len();
-            if outcome.is_ready() || left == 0 || left == before {
+            let is_still = left == before;
+            if outcome.is_ready() || left == 0 || (is_still && was_still) {
                 return outcome;
             }
+            was_still = is_still;
         }
     }
 
@@ -202,12 +208,16 @@ const AGAIN: c_int = libssh2_sys::LIBSSH2_ERROR_EAGAIN;
 /// libssh2 sends no keep-alive sooner than this after the last; the driver has the real interval, which is longer.
 const KEEPALIVE_SECONDS: u32 = 2;
 
+/// In seconds. libssh2 would take a server that works on one request for a minute for a dead one, and with it all its channels.
+const NEVER: c_long = i32::MAX as c_long;
+
 /// Numbers of libssh2.h that libssh2-sys does not have.
 const CALLBACK_DISCONNECT: c_int = 2;
 const CALLBACK_SEND: c_int = 5;
 const CALLBACK_RECV: c_int = 6;
 
 unsafe extern "C" {
+    fn libssh2_session_set_read_timeout(session: *mut LIBSSH2_SESSION, seconds: c_long);
     fn libssh2_session_callback_set(
         session: *mut LIBSSH2_SESSION,
         kind: c_int,

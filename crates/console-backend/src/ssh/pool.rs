@@ -14,12 +14,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info};
 
-use super::channels::{NoChannel, Request};
 use super::connect::{greet, within};
 use super::driver::{self, Health};
 use super::error::{Lost, SshError, SshStep};
 use super::host::{SshHost, SshProxy};
 use super::limits::SshLimits;
+use super::openings::{NoChannel, Request};
 use super::stream::SshStream;
 use super::target::Target;
 use crate::{Backend, tcp};
@@ -76,10 +76,10 @@ impl Pool {
             let mut pauses = if target.is_socket() { SOCKET_PAUSES } else { &[] }.iter();
             let mut detours = 0;
             loop {
-                let place = self.place(&host).await?;
+                let place = self.place(&host, &target).await?;
                 match self.ask(place, &target).await {
                     Ok(stream) => return Ok(stream),
-                    Err(NoChannel::Elsewhere) if detours < MAX_DETOURS => detours += 1,
+                    Err(NoChannel::Elsewhere) if detours < self.max_detours() => detours += 1,
                     Err(NoChannel::Elsewhere) => {
                         let (server, source) = (host.address(), Lost::Closed);
                         return Err(Arc::new(SshError::Lost { server, source }));
@@ -120,15 +120,19 @@ impl Pool {
     }
 
     /// A place in a connection, which is opened if need be.
-    async fn place(self: &Arc<Self>, host: &Arc<SshHost>) -> Result<Place, Arc<SshError>> {
+    async fn place(
+        self: &Arc<Self>,
+        host: &Arc<SshHost>,
+        target: &Target,
+    ) -> Result<Place, Arc<SshError>> {
         // Others may take the places of a new connection, or the server may end it at once: not for ever.
-        for _ in 0..self.limits.connections_per_host + MAX_DETOURS {
+        for _ in 0..self.max_detours() {
             let flight = {
                 let mut servers = self.servers();
                 let connections = servers.entry(host.clone()).or_default();
                 connections.open.retain(|connection| !connection.health.is_over.load(Relaxed));
                 let is_full = connections.open.len() >= self.limits.connections_per_host;
-                if let Some(found) = connections.free(is_full) {
+                if let Some(found) = connections.free(target, is_full) {
                     return Ok(found);
                 }
                 match &connections.flight {
@@ -150,6 +154,11 @@ impl Pool {
             flight.await?;
         }
         Err(Arc::new(SshError::Lost { server: host.address(), source: Lost::Closed }))
+    }
+
+    /// Each connection may be held up by another console at that moment, and some may end.
+    fn max_detours(&self) -> usize {
+        self.limits.connections_per_host + MAX_ENDS
     }
 
     /// Opens one more connection, in a task of its own: whoever asked for it may leave, others may wait for it, too.
@@ -263,22 +272,27 @@ fn failed(failure: tcp::Failure, host: &SshHost, limit: Duration) -> SshError {
 }
 
 impl Connections {
-    /// A place in the first connection that has one; in a doubtful one only if there can be `no_other`.
-    fn free(&self, no_other: bool) -> Option<Place> {
+    /// A place in the first connection that has one; in a doubtful one only if there can be `no_other`, or behind one that is on its way
+    /// to the same `target` already: a console that does not answer holds up one connection, however often it is asked for.
+    fn free(&self, target: &Target, no_other: bool) -> Option<Place> {
         let place = |is_last_resort| {
             move |connection: &Arc<Connection>| {
                 let permit = connection.places.clone().try_acquire_owned().ok()?;
                 Some(Place { connection: connection.clone(), permit, is_last_resort })
             }
         };
+        let is_slow_with = |connection: &&Arc<Connection>| connection.health.is_slow_with(target);
+        if let Some(behind) = self.open.iter().filter(is_slow_with).find_map(place(true)) {
+            return Some(behind);
+        }
         let is_good = |connection: &&Arc<Connection>| !connection.health.is_doubtful.load(Relaxed);
         let good = self.open.iter().filter(is_good).find_map(place(no_other));
         good.or_else(|| self.open.iter().filter(|_| no_other).find_map(place(true)))
     }
 }
 
-/// How often a console is asked for again at another connection: the first may be held up, the second end at that moment.
-const MAX_DETOURS: usize = 3;
+/// How many connections may end at the moment when they are asked for a console.
+const MAX_ENDS: usize = 3;
 
 /// QEMU's VNC sockets let one connection wait (listen backlog 1), and a server tells that like any refusal.
 const SOCKET_PAUSES: &[Duration] =

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
-use super::engine::ChannelId;
+use super::engine::{ChannelId, FIRST_WINDOW};
 use super::error::Lost;
 
 /// A console through an SSH server. Shutting it down closes the write side only; dropping it closes the channel.
@@ -34,8 +34,12 @@ pub(crate) struct State {
     pub(crate) inbound: BytesMut,
     /// What comes after that.
     pub(crate) end: Option<End>,
-    /// The connection has more, but there was no room for it.
-    pub(crate) waits_for_room: bool,
+    /// Bytes that may come beyond those that have been granted: the session has read as many.
+    pub(crate) to_grant: u32,
+    /// With so many the connection takes the trouble to grant them.
+    grant_from: u32,
+    /// A grant that is under way.
+    pub(crate) granting: Option<u32>,
     /// For the console, not sent yet.
     pub(crate) outbound: BytesMut,
     /// After `outbound` nothing more will be written.
@@ -82,13 +86,16 @@ impl Signals {
     }
 }
 
-/// Both halves of a channel that has been opened.
+/// Both halves of a channel that has been opened; no more than `window` bytes are ever on their way or unread.
 pub(crate) fn pair(
     id: ChannelId,
     signals: &Arc<Signals>,
     place: OwnedSemaphorePermit,
+    window: u32,
 ) -> (SshStream, Channel) {
-    let state = Arc::new(Mutex::new(State::default()));
+    let to_grant = window.saturating_sub(FIRST_WINDOW);
+    let state = State { to_grant, grant_from: window / 4, ..State::default() };
+    let state = Arc::new(Mutex::new(state));
     let stream = SshStream { id, state: state.clone(), signals: signals.clone() };
     (stream, Channel { state, _place: place })
 }
@@ -131,9 +138,12 @@ impl State {
         }
     }
 
-    /// Whether more may be read for it.
-    pub(crate) fn has_room(&self) -> bool {
-        self.inbound.len() < BUFFER
+    /// The grant to tell the server of, if it is worth it or under way already.
+    pub(crate) fn grant(&mut self) -> Option<u32> {
+        if self.granting.is_none() && self.to_grant >= self.grant_from {
+            self.granting = Some(std::mem::take(&mut self.to_grant));
+        }
+        self.granting
     }
 }
 
@@ -158,12 +168,11 @@ impl AsyncRead for SshStream {
         buf.put_slice(state.inbound.get(..count).unwrap_or_default());
         state.inbound.advance(count);
         release(&mut state.inbound);
-        let has_room = state.waits_for_room && state.inbound.len() <= BUFFER / 2;
-        if has_room {
-            state.waits_for_room = false;
-        }
+        // No more than a window, which is 32 bits long, can have come.
+        state.to_grant = state.to_grant.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+        let is_due = state.to_grant >= state.grant_from;
         drop(state);
-        if has_room {
+        if is_due {
             self.signals.send(self.id);
         }
         Poll::Ready(Ok(()))
@@ -245,7 +254,7 @@ fn broken(lost: &Lost) -> io::Error {
     io::Error::new(kind, format!("the SSH connection was lost: {lost}"))
 }
 
-/// Bytes of one channel in each direction that are on their way through here.
+/// Bytes for one channel that are on their way through here.
 const BUFFER: usize = 64 * 1024;
 
 /// The largest empty buffer that is kept.

@@ -9,9 +9,9 @@ use ssh2::ErrorCode;
 use super::{AGAIN, ChannelId, Engine, Step, raw};
 
 impl Engine {
-    /// Opens a channel of this kind (RFC 4254 section 5.1) with `message` as the data that is specific to it; `window` is how many
-    /// bytes the server may send ahead of our reading.
-    pub(crate) fn open(&mut self, kind: &str, message: &[u8], window: u32) -> Step<ChannelId> {
+    /// Opens a channel of this kind (RFC 4254 section 5.1) with `message` as the data that is specific to it. The server may send
+    /// [`FIRST_WINDOW`] bytes; more have to be [granted](Self::grant).
+    pub(crate) fn open(&mut self, kind: &str, message: &[u8]) -> Step<ChannelId> {
         self.through(|engine| {
             let raw = raw(&engine.session);
             // SAFETY: the session is alive; pointers and lengths belong together and are only read.
@@ -20,7 +20,7 @@ impl Engine {
                     raw,
                     kind.as_ptr().cast(),
                     short(kind.len()),
-                    window,
+                    FIRST_WINDOW,
                     MAX_PACKET,
                     message.as_ptr().cast(),
                     short(message.len()),
@@ -36,9 +36,37 @@ impl Engine {
         })
     }
 
-    /// Reads what has come on a channel; 0 at its end.
+    /// Lets the server send so many bytes more. If it is not done yet, the next call must be for as many.
+    pub(crate) fn grant(&mut self, id: ChannelId, bytes: u32) -> Step<()> {
+        let channel = self.channel(id)?;
+        self.through(|engine| {
+            // SAFETY: the channel is of our session and not freed; nothing is to be stored at the null pointer.
+            let code = unsafe {
+                libssh2_sys::libssh2_channel_receive_window_adjust2(
+                    channel,
+                    bytes.into(),
+                    1,
+                    std::ptr::null_mut(),
+                )
+            };
+            engine.checked(code)
+        })
+    }
+
+    /// Reads what has come on a channel; 0 at its end. The last bytes that were granted stay where they are until more are granted:
+    /// asked for them, libssh2 would grant more by itself, so that the server could send on and on.
     pub(crate) fn read(&mut self, id: ChannelId, into: &mut [u8]) -> Step<usize> {
         let channel = self.channel(id)?;
+        // SAFETY: the channel is of our session and not freed; null pointers stand for what is not asked.
+        let granted = unsafe {
+            let nothing = std::ptr::null_mut();
+            libssh2_sys::libssh2_channel_window_read_ex(channel, nothing, nothing)
+        };
+        let most = usize::try_from(granted).unwrap_or(usize::MAX).saturating_sub(KEPT_BACK);
+        let most = most.min(into.len());
+        let Some(into) = into.get_mut(..most).filter(|into| !into.is_empty()) else {
+            return Poll::Pending;
+        };
         self.through(|engine| {
             // SAFETY: the channel is of our session and not freed; `into` is writable for its length.
             let read = unsafe {
@@ -129,6 +157,12 @@ impl Engine {
 fn short(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
+
+/// How many bytes a server may send at first: a console's greeting, so that it need not wait for a grant.
+pub(crate) const FIRST_WINDOW: u32 = 2 * 1024;
+
+/// With no more than so many bytes left beyond those that are asked for, libssh2 grants more.
+const KEPT_BACK: usize = FIRST_WINDOW as usize / 4 * 3;
 
 /// The largest packet that the server may send (RFC 4253 section 6.1).
 const MAX_PACKET: u32 = 32 * 1024;
