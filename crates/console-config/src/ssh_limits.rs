@@ -51,9 +51,9 @@ pub struct SshLimits {
     pub channel_timeout: Duration,
     /// How long a connection without a console is kept, 0.1 s to 1 h. Default [`DEFAULT_SSH_IDLE_TIMEOUT`].
     pub idle_timeout: Duration,
-    /// How often a connection is probed, 2 s to 1 h. Default [`DEFAULT_SSH_KEEPALIVE_INTERVAL`].
+    /// A server that is silent for so long is probed, 2 s to 1 h. Default [`DEFAULT_SSH_KEEPALIVE_INTERVAL`].
     pub keepalive_interval: Duration,
-    /// After how many intervals without a byte from the server a connection is given up, 1 to 100. Default
+    /// After how many probes without an answer, an interval each, a connection is given up, 1 to 100. Default
     /// [`DEFAULT_SSH_KEEPALIVE_COUNT`].
     pub keepalive_count: u32,
     /// The most consoles in one connection, 1 to 1000; a SPICE console counts for each of its channels. Default

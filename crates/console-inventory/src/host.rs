@@ -76,7 +76,7 @@ pub enum HostError {
     /// libvirt leaves jump hosts to the ssh program, which cannot be told of other files.
     #[error(
         "host {name}: ssh_config puts it behind a jump host, and libvirt can then use neither a password nor ssh_known_hosts, ssh_config or \
-         ssh_host_keys: write them into the service user's ~/.ssh/config instead"
+         ssh_host_keys: have key and known hosts in the service user's ~/.ssh instead, or write the uri yourself"
     )]
     Jump {
         /// The host's name.

@@ -85,7 +85,8 @@ async fn judge(known: &KnownKeys, blob: &[u8], host: &SshHost) -> Result<(), Ssh
         }
         Verdict::Changed(at) => {
             let known = known_hosts::fingerprint(&at.blob);
-            Err(SshError::HostKeyChanged { name, key, known, file: at.file, line: at.line })
+            let scan = host.scan(&at.file.display().to_string()).into();
+            Err(SshError::HostKeyChanged { name, key, known, file: at.file, line: at.line, scan })
         }
         Verdict::Revoked(at) => {
             Err(SshError::HostKeyRevoked { name, key, file: at.file, line: at.line })

@@ -97,6 +97,8 @@ pub enum SshError {
         file: PathBuf,
         /// The line, from 1.
         line: usize,
+        /// The command that adds the key.
+        scan: Box<str>,
     },
     /// The server shows a key that is marked `@revoked`.
     #[error("the host key of {name}, {key}, is revoked in {} line {line}; somebody may be in between", file.display())]

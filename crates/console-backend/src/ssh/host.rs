@@ -107,13 +107,15 @@ impl SshHost {
 
     /// The command that adds its key to `file`.
     pub(crate) fn scan(&self, file: &str) -> String {
-        if self.proxy != SshProxy::None {
-            return format!("ssh {}, as the service's user, which asks", self.name);
-        }
+        // ssh-keyscan knows no jump hosts, but they know it.
+        let from = match &self.proxy {
+            SshProxy::Jump(jump) => format!("ssh {} ", jump.name),
+            SshProxy::None | SshProxy::Command => String::new(),
+        };
         let port = if self.port == PORT { String::new() } else { format!("-p {} ", self.port) };
         let alias = self.host_key_alias.as_ref();
         let rename = alias.map_or_else(String::new, |alias| format!(" | sed 's/^[^ ]*/{alias}/'"));
-        format!("ssh-keyscan {port}{}{rename} >> {file}", self.hostname)
+        format!("{from}ssh-keyscan {port}{}{rename} >> {file}", self.hostname)
     }
 
     /// Where it listens, for errors: `hv1.example.org:22`.
@@ -210,6 +212,12 @@ mod tests {
         assert_eq!(host.scan("/k"), "ssh-keyscan -p 2222 HV1.example.org >> /k");
         host.host_key_alias = Some("Alias".into());
         assert_eq!(host.known_as(), KnownAs { name: "alias".into(), without_port: None });
+        assert_eq!(
+            host.scan("/k"),
+            "ssh-keyscan -p 2222 HV1.example.org | sed 's/^[^ ]*/Alias/' >> /k"
+        );
+        host.proxy = SshProxy::Jump(Arc::new(SshHost::new("gate", "root")));
+        assert!(host.scan("/k").starts_with("ssh gate ssh-keyscan -p 2222 "));
         host.hostname = "2001:db8::1".into();
         assert_eq!(host.address(), "[2001:db8::1]:2222");
     }

@@ -15,16 +15,16 @@ pub struct SshLimits {
     pub channel_timeout: Duration,
     /// How long a connection without a channel is kept. Default 60 s.
     pub idle_timeout: Duration,
-    /// How often a connection is probed, 2 s at least. Default 15 s.
+    /// A server that is silent for so long is probed, 2 s at least. Default 15 s.
     pub keepalive_interval: Duration,
-    /// After how many intervals without a byte from the server a connection is given up. Default 3.
+    /// After how many probes without an answer, an interval each, a connection is given up. Default 3.
     pub keepalive_count: u32,
     /// The most channels in one connection, each of them a console (or a part of one, for SPICE). Default 64.
     pub channels_per_connection: usize,
     /// The most connections to one server. Default 16.
     pub connections_per_host: usize,
-    /// How many bytes of one channel may be under way or wait to be read, in bytes: SSH's window (RFC 4254 section 5.2). A channel
-    /// that nobody reads costs so much and 160 KiB more. The window limits a channel to its size for each round trip (256 KiB in 20 ms are
+    /// How much of one channel may be under way or wait to be read, in bytes: SSH's window (RFC 4254 section 5.2). A channel that nobody
+    /// reads costs so much and 64 KiB more, twice that at the worst. The window limits a channel to its size for each round trip (256 KiB in 20 ms are
     /// 12 MiB/s), and what waits in all of them is what a key press has to wait behind. Default 256 KiB.
     pub channel_window: u32,
 }

@@ -72,14 +72,13 @@ impl SshError {
                 "compare the key on the host (for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $key; done), then: {scan}; or write \
                  ssh_host_keys = \"accept-new\""
             ),
-            Self::HostKeyChanged { name, file, .. } => format!(
-                "ask why: if the host was installed anew, as the service's user: ssh-keygen -R '{name}' -f '{}', then add its new key; if not, do \
-                 not connect",
+            Self::HostKeyChanged { name, file, scan, .. } => format!(
+                "ask why: if the host was installed anew: ssh-keygen -R '{name}' -f '{}', and then: {scan}; if not, do not connect",
                 file.display()
             ),
             Self::HostKeyRevoked { .. } => "give the host a new key".into(),
             Self::Authentication { user, .. } => format!(
-                "add the service user's public key to ~{user}/.ssh/authorized_keys there (ssh-copy-id), or give the host login, ssh_key or password"
+                "add the service user's public key to ~{user}/.ssh/authorized_keys there (ssh-copy-id), or write login, ssh_key or password into its [[hosts]]"
             ),
             Self::Full { .. } => {
                 "raise ssh_channels_per_connection or ssh_connections_per_host, or see who holds so many".into()
