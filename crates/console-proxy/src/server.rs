@@ -94,17 +94,31 @@ pub async fn run<R: Resolve>(
     server.opener.close().await;
 }
 
+/// By name, so that none is forgotten or taken for another.
 fn ssh_limits(settings: &console_config::SshLimits) -> SshLimits {
+    let &console_config::SshLimits {
+        connect_timeout,
+        handshake_timeout,
+        auth_timeout,
+        channel_timeout,
+        idle_timeout,
+        keepalive_interval,
+        keepalive_count,
+        channels_per_connection,
+        connections_per_host,
+        channel_buffer,
+    } = settings;
+    let channel_window = channel_buffer.try_into().unwrap_or(u32::MAX);
     SshLimits {
-        connect_timeout: settings.connect_timeout,
-        handshake_timeout: settings.handshake_timeout,
-        auth_timeout: settings.auth_timeout,
-        channel_timeout: settings.channel_timeout,
-        idle_timeout: settings.idle_timeout,
-        keepalive_interval: settings.keepalive_interval,
-        keepalive_count: settings.keepalive_count,
-        channels_per_connection: settings.channels_per_connection,
-        connections_per_host: settings.connections_per_host,
-        channel_window: settings.channel_buffer.try_into().unwrap_or(u32::MAX),
+        connect_timeout,
+        handshake_timeout,
+        auth_timeout,
+        channel_timeout,
+        idle_timeout,
+        keepalive_interval,
+        keepalive_count,
+        channels_per_connection,
+        connections_per_host,
+        channel_window,
     }
 }
