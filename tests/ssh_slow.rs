@@ -8,7 +8,7 @@ use futures_util::future::{join_all, try_join_all};
 use harness::Result;
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::UnixListener;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::PATIENCE;
 use crate::ssh_rig::{Rig, echo, logins, quick, to_port, to_socket, until};
@@ -49,12 +49,14 @@ async fn a_console_that_never_answers_holds_up_one_connection_and_ends_none() ->
     let route = rig.route(&host)?;
     let deaf = rig.deaf().await?;
     let deaf_route = to_port(&host, deaf.address)?;
-    let opener = Opener::new(PATIENCE, quick());
+    let limits = SshLimits { idle_timeout: Duration::from_secs(8), ..quick() };
+    let opener = Opener::new(PATIENCE, limits);
     let mut first = opener.open(&route).await?;
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(66) {
         // As often as a person, or a script, may try.
-        for late in join_all((0..3).map(|_| opener.open(&deaf_route))).await {
+        let late = join_all((0..3).map(|_| opener.open(&deaf_route)));
+        for late in timeout(PATIENCE, late).await? {
             let Err(OpenError::Ssh { source, .. }) = late else { panic!("it answered") };
             assert!(matches!(*source, SshError::TimedOut { step: SshStep::Channel, .. }));
         }
@@ -62,7 +64,10 @@ async fn a_console_that_never_answers_holds_up_one_connection_and_ends_none() ->
         echo(&mut opener.open(&route).await?, b"new").await?;
     }
     assert_eq!(logins(&server.log()), 2, "{}", server.log());
-    opener.close().await;
+    // What nobody waits for keeps no connection open.
+    drop(first);
+    let ends = || server.log().matches("Received disconnect").count();
+    until("both connections to end", || ends() == 2).await;
     Ok(())
 }
 

@@ -121,11 +121,12 @@ pub(crate) async fn run(
             break lost;
         }
         let slow = channels.openings.slow(now).cloned();
-        health.is_doubtful.store(slow.is_some() || pulse.is_doubtful(), Relaxed);
-        if slow.is_some() {
+        let is_slow = slow.is_some();
+        health.is_doubtful.store(is_slow || pulse.is_doubtful(), Relaxed);
+        *health.slow() = slow;
+        if is_slow {
             channels.openings.turn_away();
         }
-        *health.slow() = slow;
         if channels.is_idle() && now >= idle_since + limits.idle_timeout {
             break Lost::Unused;
         }

@@ -135,12 +135,11 @@ impl Openings {
         }
     }
 
-    /// The request under way takes long: sends those behind it to other connections, where they do not want the same.
+    /// The request under way takes long: sends those behind it to other connections.
     pub(crate) fn turn_away(&mut self) {
-        let slow = self.under_way.as_ref().map(|opening| &opening.request.target);
         let (staying, others) = std::mem::take(&mut self.waiting)
             .into_iter()
-            .partition::<Vec<_>, _>(|one| one.is_patient || slow == Some(&one.target));
+            .partition::<Vec<_>, _>(|request| request.is_patient);
         self.waiting = staying.into();
         for request in others {
             let _ = request.reply.send(Err(NoChannel::Elsewhere));
