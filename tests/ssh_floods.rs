@@ -194,7 +194,8 @@ async fn a_minute_of_coming_and_going() -> Result<()> {
     let mut rig = Rig::start().await?;
     let server = rig.remote.ssh_server("RekeyLimit 16M")?;
     let route = rig.route(&rig.host(&server)?)?;
-    let limits = SshLimits { channels_per_connection: 8, ..no_tick() };
+    // Room for all of them, and more for those whose end the server has yet to agree to; places that got lost would soon be missed.
+    let limits = SshLimits { channels_per_connection: 8, connections_per_host: 4, ..no_tick() };
     let opener = Arc::new(Opener::new(PATIENCE, limits));
     echo(&mut opener.open(&route).await?, b"hello").await?;
     let end = tokio::time::Instant::now() + Duration::from_secs(60);
@@ -249,7 +250,8 @@ async fn a_minute_of_coming_and_going() -> Result<()> {
     rig.all_gone().await;
     let grown = Usage::of(rustix::process::getpid())?.resident.saturating_sub(before);
     assert!(grown < 48 * MIB as u64, "{grown} bytes");
-    assert!(logins(&server.log()) <= 3, "{}", server.log());
+    // None of them broke.
+    assert!(logins(&server.log()) <= 4, "{}", server.log());
     echo(&mut opener.open(&route).await?, b"hello").await?;
     Ok(())
 }
