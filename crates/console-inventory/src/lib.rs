@@ -39,6 +39,7 @@ mod ssh_config;
 mod ssh_config_text;
 mod ssh_host;
 mod ssh_query;
+mod ssh_tokens;
 
 pub use console_route::Tunnel;
 pub use console_token::HostId;

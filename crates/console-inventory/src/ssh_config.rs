@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use ssh2_config::{HostParams, SshParserError};
 
-use crate::host::SSH_PORT;
 use crate::ssh_config_text::{self, Entry};
 use crate::ssh_host::SshHost;
 use crate::ssh_query;
+use crate::ssh_tokens;
 
 /// The user whose `ssh` we stand in for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,7 +122,7 @@ impl SshConfig {
             Some(paths) => paths
                 .iter()
                 .filter(|path| is_set(path))
-                .map(|path| self.path(path, name, &host))
+                .map(|path| ssh_tokens::path(path, name, &host, &self.user))
                 .collect(),
             None => usual.to_vec(),
         };
@@ -133,7 +133,9 @@ impl SshConfig {
         let revoked_host_keys = paths("revokedhostkeys", &[]);
         let agent = match other("identityagent").as_deref() {
             None | Some("SSH_AUTH_SOCK" | "$SSH_AUTH_SOCK") => self.user.agent.clone(),
-            Some(path) => Some(self.path(path, name, &host)).filter(|_| is_set(path)),
+            Some(path) => {
+                Some(ssh_tokens::path(path, name, &host, &self.user)).filter(|_| is_set(path))
+            }
         };
         let is_none = |path: &Path| path.file_name().is_some_and(|name| name == "none");
         let given: Vec<&PathBuf> =
@@ -143,7 +145,9 @@ impl SshConfig {
                 USUAL_KEYS.iter().map(|name| self.user.home.join(".ssh").join(name)).collect();
         } else {
             let given = given.into_iter().filter(|path| !is_none(path));
-            let given = given.map(|path| self.path(&path.to_string_lossy(), name, &host)).collect();
+            let given = given
+                .map(|path| ssh_tokens::path(&path.to_string_lossy(), name, &host, &self.user))
+                .collect();
             host.given_keys = given;
         }
         host.known_hosts = known_hosts;
@@ -151,36 +155,6 @@ impl SshConfig {
         host.revoked_host_keys = revoked_host_keys;
         host.agent = agent;
         host
-    }
-
-    /// A path of ssh_config with what stands for something in it (ssh_config(5), TOKENS).
-    fn path(&self, path: &str, name: &str, host: &SshHost) -> PathBuf {
-        let home = self.user.home.to_string_lossy();
-        let mut text = String::new();
-        let mut rest = path.chars();
-        while let Some(one) = rest.next() {
-            match (one, one == '%') {
-                (one, false) => text.push(one),
-                _ => match rest.next() {
-                    Some('d') => text.push_str(&home),
-                    Some('h') => text.push_str(&host.hostname),
-                    Some('k') => {
-                        text.push_str(host.host_key_alias.as_deref().unwrap_or(name));
-                    }
-                    Some('n') => text.push_str(name),
-                    Some('p') => text.push_str(&host.port.unwrap_or(SSH_PORT).to_string()),
-                    Some('r') => text.push_str(host.user.as_ref().unwrap_or(&self.user.name)),
-                    Some('u') => text.push_str(&self.user.name),
-                    Some('%') => text.push('%'),
-                    Some(other) => text.extend(['%', other]),
-                    None => text.push('%'),
-                },
-            }
-        }
-        match text.strip_prefix("~/") {
-            Some(inside) => self.user.home.join(inside),
-            None => PathBuf::from(text),
-        }
     }
 }
 
@@ -253,9 +227,7 @@ mod tests {
         );
         assert_eq!(config.host("short", None, None).hostname, "short.example.org");
         let own = config.host("hv1", Some("root"), NonZeroU16::new(7));
-        assert_eq!(config.path("/%r/%p/%k", "hv1", &own), Path::new("/root/7/hv1"));
-        let tokens = "/k/me/libvirt/hv1.example.org/hv1/2222/%/%x";
-        assert_eq!(config.path("/k/%u/%r/%h/%n/%p/%%/%x", "hv1", &hv1), Path::new(tokens));
+        assert_eq!((own.user.as_deref(), own.port), (Some("root"), NonZeroU16::new(7)));
     }
 
     #[test]
