@@ -169,7 +169,7 @@ async fn a_console_that_takes_nothing_is_left_in_time() -> Result<()> {
         timeout(PATIENCE, session.read_to_end(&mut Vec::new())).await??;
         // Until all that is between them is full.
         let (chunk, mut written) = (vec![b'x'; 64 * 1024], 0);
-        while let Ok(count) = timeout(Duration::from_secs(1), session.write(&chunk)).await {
+        while let Ok(count) = timeout(Duration::from_secs(3), session.write(&chunk)).await {
             written += count?;
         }
         drop(session);
