@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
@@ -143,7 +144,8 @@ impl Agent {
         let program = paths::program("ssh-agent").context("no ssh-agent (openssh-client)")?;
         let args = ["-D".as_ref(), "-a".as_ref(), socket.as_os_str()];
         let process = Leashed::start("agent", &program, &args, &[], dir)?;
-        wait::until("the agent's socket", READY, || Ok(socket.exists().then_some(())))?;
+        // Its file is there a moment before it listens.
+        wait::until("the agent to listen", READY, || Ok(UnixStream::connect(&socket).ok()))?;
         for key in keys {
             let mut add = Command::new("ssh-add");
             let added = add.arg("-q").arg(key).env("SSH_AUTH_SOCK", &socket).status()?;
