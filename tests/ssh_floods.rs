@@ -9,11 +9,13 @@ use futures_util::future::{join_all, try_join_all};
 use harness::Result;
 use harness::process::Usage;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
 use crate::PATIENCE;
-use crate::ssh_rig::{MIB, Rig, ask_for, check, echo, logins, no_tick, pattern, to_port, until};
+use crate::ssh_rig::{
+    MIB, Rig, ask_for, check, echo, logins, no_tick, pattern, pieces, to_port, until,
+};
 
 /// A console that nobody reads is paused: the others go on, it costs no more than its buffers, and when it is read again it is all there.
 #[tokio::test]
@@ -185,6 +187,39 @@ async fn a_console_that_takes_nothing_is_left_in_time() -> Result<()> {
             assert!(taken.len() < written, "nothing was left out");
         }
     }
+    Ok(())
+}
+
+/// A network may cut what it carries anywhere: in the middle of a packet, of its length, of a login; and take little at a time.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_and_goes_in_small_pieces_is_whole() -> Result<()> {
+    let mut rig = Rig::start().await?;
+    let server = rig.remote.ssh_server("RekeyLimit 300K")?;
+    let relay = TcpListener::bind((rig.remote.near_v4(), 0)).await?;
+    let mut host = rig.host(&server)?;
+    host.host_key_alias = Some(host.hostname.clone());
+    host.hostname = rig.remote.near_v4().to_string();
+    host.port = relay.local_addr()?.port().try_into()?;
+    let to = (rig.remote.v4(), server.port());
+    tokio::spawn(async move {
+        let (near, _) = relay.accept().await?;
+        let far = TcpStream::connect(to).await?;
+        near.set_nodelay(true)?;
+        let ((mut near_read, mut near_write), (mut far_read, mut far_write)) =
+            (near.into_split(), far.into_split());
+        tokio::spawn(async move { pieces(&mut near_read, &mut far_write).await });
+        pieces(&mut far_read, &mut near_write).await
+    });
+    let opener = Opener::new(PATIENCE, no_tick());
+    let mut console = opener.open(&rig.route(&host)?).await?;
+    echo(&mut console, b"hello").await?;
+    ask_for(&mut console, MIB).await?;
+    check(&mut console, 0, MIB).await?;
+    console.write_all(format!("C{MIB:012}").as_bytes()).await?;
+    timeout(PATIENCE, console.write_all(&pattern(0, MIB))).await??;
+    let mut answer = [0; 5];
+    timeout(PATIENCE, console.read_exact(&mut answer)).await??;
+    assert_eq!(&answer, b"right");
     Ok(())
 }
 

@@ -200,6 +200,22 @@ pub(crate) fn pattern(from: usize, length: usize) -> Vec<u8> {
     (from..from + length).map(|at| (at ^ (at >> 8) ^ (at >> 16)) as u8).collect()
 }
 
+/// Carries bytes in pieces of one to thirteen.
+pub(crate) async fn pieces<R, W>(from: &mut R, to: &mut W) -> std::io::Result<()>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let mut buffer = [0; 13];
+    for size in (1..=buffer.len()).cycle() {
+        match from.read(&mut buffer[..size]).await? {
+            0 => break,
+            count => to.write_all(&buffer[..count]).await?,
+        }
+    }
+    to.shutdown().await
+}
+
 /// `B` and 12 digits ask for so many bytes of the pattern; `C` and 12 digits for the checksum of as many that follow; all else comes back.
 async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
