@@ -1,5 +1,6 @@
 //! Consoles that do not answer, behind servers that do: libssh2 can have one request for a channel under way, and it may take minutes.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -94,6 +95,39 @@ async fn one_that_answers_opens_among_many_that_do_not() -> Result<()> {
     let (late, console) = tokio::join!(try_join_all(late), opener.open(&route));
     echo(&mut console?, b"hello").await?;
     assert_eq!(late?, [true; 5]);
+    opener.close().await;
+    Ok(())
+}
+
+/// Also where no further connection is allowed: another one that is open will do.
+#[tokio::test]
+async fn a_console_goes_round_one_that_does_not_answer_when_no_connection_may_be_opened()
+-> Result<()> {
+    let mut rig = Rig::start().await?;
+    let server = rig.remote.ssh_server("")?;
+    let host = rig.host(&server)?;
+    let route = rig.route(&host)?;
+    let deaf = rig.deaf().await?;
+    let deaf_route = to_port(&host, deaf.address)?;
+    let limits =
+        SshLimits { channels_per_connection: 3, connections_per_host: 2, ..SshLimits::default() };
+    let opener = Opener::new(PATIENCE, limits);
+    let mut consoles = Vec::new();
+    for _ in 0..4 {
+        consoles.push(opener.open(&route).await?);
+    }
+    // Two of the three places in the first connection are free again.
+    consoles.drain(..2);
+    until("two to be gone", || rig.open.load(Relaxed) == 2).await;
+    sleep(Duration::from_millis(200)).await;
+    let others = async {
+        sleep(Duration::from_millis(100)).await;
+        echo(&mut opener.open(&route).await?, b"hello").await
+    };
+    let (late, others) = tokio::join!(opener.open(&deaf_route), others);
+    assert!(late.is_err());
+    others?;
+    assert_eq!(logins(&server.log()), 2, "{}", server.log());
     opener.close().await;
     Ok(())
 }

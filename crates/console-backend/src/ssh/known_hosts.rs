@@ -79,16 +79,19 @@ impl KnownKeys {
     ///
     /// # Errors
     ///
-    /// It is a key revocation list in OpenSSH's binary form.
+    /// It is a key revocation list in OpenSSH's binary form, or a line is no key: a key that is meant to be revoked must not pass.
     pub(crate) fn revoke(&mut self, text: &str, file: &Path) -> Result<(), &'static str> {
         if text.starts_with("SSHKRL\n\0") {
             return Err("it is a binary key revocation list; write the public keys, one a line");
         }
         for (index, line) in text.lines().enumerate() {
-            let key = line.split_ascii_whitespace().nth(1);
-            if let Some(blob) = key.and_then(|text| STANDARD.decode(text).ok()) {
-                self.revoked.push(KnownKey { blob, file: file.to_owned(), line: index + 1 });
-            }
+            let mut words = line.split_ascii_whitespace();
+            let Some(kind) = words.next().filter(|word| !word.starts_with('#')) else { continue };
+            let key = words.next().and_then(|text| STANDARD.decode(text).ok());
+            let Some(blob) = key.filter(|blob| wire::algorithm(blob) == Some(kind)) else {
+                return Err("a line of it is no public key (ssh-ed25519 AAAA…)");
+            };
+            self.revoked.push(KnownKey { blob, file: file.to_owned(), line: index + 1 });
         }
         Ok(())
     }
@@ -225,6 +228,12 @@ mod tests {
         found.revoke(&text, Path::new("/revoked")).unwrap();
         assert!(matches!(found.verdict(&old), Verdict::Revoked(KnownKey { line: 2, .. })));
         assert_eq!(found.verdict(&new), Verdict::Known);
+        // What is not understood might be the key that the server shows.
+        for bad in [&*line("hv1", &old), "@revoked * ssh-ed25519 AAAA", "ssh-ed25519 AAA", "key: x"]
+        {
+            assert!(found.revoke(bad, Path::new("/revoked")).is_err(), "{bad}");
+        }
+        assert!(found.revoke("\n \n # nothing\n", Path::new("/revoked")).is_ok());
         assert!(found.revoke("SSHKRL\n\0", Path::new("/revoked")).is_err());
     }
 

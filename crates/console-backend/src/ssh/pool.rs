@@ -286,7 +286,7 @@ impl Connections {
             return Some(behind);
         }
         let is_good = |connection: &&Arc<Connection>| !connection.health.is_doubtful.load(Relaxed);
-        let good = self.open.iter().filter(is_good).find_map(place(no_other));
+        let good = self.open.iter().filter(is_good).find_map(place(false));
         good.or_else(|| self.open.iter().filter(|_| no_other).find_map(place(true)))
     }
 }
