@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use console_route::Route;
+use permission_denied::Denied;
 
-use crate::denied::Denied;
 use crate::ssh::SshError;
 use crate::unix::Failure;
 

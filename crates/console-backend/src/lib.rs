@@ -40,15 +40,14 @@
 #![deny(unsafe_code)]
 
 mod backend;
-mod denied;
 mod error;
 mod ssh;
 mod tcp;
 mod unix;
 
 pub use backend::{Backend, Opener};
-pub use denied::Denied;
 pub use error::OpenError;
+pub use permission_denied::Denied;
 pub use ssh::{
     Attempt, HostKeys, Lost, SshError, SshHost, SshLimits, SshProxy, SshStep, SshStream,
 };

@@ -5,11 +5,10 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use permission_denied::Denied;
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use tokio::net::UnixStream;
 use tokio::time::sleep;
-
-use crate::denied::Denied;
 
 /// What is at a path that should be a socket.
 #[derive(Debug)]
@@ -72,7 +71,7 @@ async fn patiently(path: &str) -> io::Result<UnixStream> {
 
 async fn denied(path: &str, error: io::Error) -> Failure {
     let path = PathBuf::from(path);
-    match blocking(move || Ok(Denied::find(&path))).await {
+    match blocking(move || Ok(Denied::connecting(&path))).await {
         Ok(Some(denied)) => Failure::Denied(denied),
         _ => Failure::System(error),
     }

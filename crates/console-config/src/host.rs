@@ -8,6 +8,7 @@ use figment::value::Value;
 use crate::endpoint::{Endpoint, endpoint};
 use crate::libvirt_uri::{self, Machine};
 use crate::password::{self, Password};
+use crate::paths::absolute;
 use crate::reader::{Reader, Rule, text, whole};
 use crate::ssh::{self, SshSettings};
 
@@ -184,7 +185,7 @@ fn discreet<T: 'static>(
 /// The likeliest slip is the password itself.
 fn password_file() -> Rule<'static, PathBuf> {
     Box::new(|value: &Value| {
-        let path = value.as_str().and_then(ssh::absolute);
+        let path = value.as_str().and_then(absolute);
         path.ok_or_else(|| format!("something else (not shown), allowed is {ABSOLUTE}"))
     })
 }

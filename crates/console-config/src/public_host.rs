@@ -34,6 +34,12 @@ impl PublicHost {
     pub fn port(&self) -> Option<NonZeroU16> {
         self.port
     }
+
+    /// The same without its port.
+    #[must_use]
+    pub fn without_port(self) -> Self {
+        Self { port: None, ..self }
+    }
 }
 
 impl FromStr for PublicHost {

@@ -56,15 +56,35 @@ impl<'a> Reader<'a> {
     pub(crate) fn tables<T>(
         &mut self,
         key: &'static str,
+        read: impl FnMut(&mut Reader<'_>) -> Option<T>,
+    ) -> Vec<T> {
+        let allowed = format!("tables, each under a line [[{key}]]");
+        let no_table: Rule<'_, T> =
+            Box::new(|value| Err(format!("{}, allowed is a table", found(value))));
+        self.list(key, &allowed, &no_table, read)
+    }
+
+    /// Reads every entry of the array at `key`: tables by `read`, everything else by `rule`.
+    pub(crate) fn list<T>(
+        &mut self,
+        key: &'static str,
+        allowed: &str,
+        rule: &Rule<'_, T>,
         mut read: impl FnMut(&mut Reader<'_>) -> Option<T>,
     ) -> Vec<T> {
-        let entries = self.optional(key, &array(key)).unwrap_or_default();
+        let entries = self.optional(key, &array(allowed)).unwrap_or_default();
         let mut taken = Vec::new();
         for (index, entry) in entries.iter().enumerate() {
             let path = format!("{}{key}[{index}]", self.prefix);
             let Value::Dict(tag, table) = entry else {
-                let what = format!("{path} is {}, allowed is a table", found(entry));
-                self.problems.push(Problem { origin: self.origin(entry.tag()), key: path, what });
+                match rule(entry) {
+                    Ok(value) => taken.push(value),
+                    Err(what) => {
+                        let what = format!("{path} is {what}");
+                        let origin = self.origin(entry.tag());
+                        self.problems.push(Problem { origin, key: path, what });
+                    }
+                }
                 continue;
             };
             let mut reader = Reader {
@@ -77,6 +97,24 @@ impl<'a> Reader<'a> {
             };
             taken.extend(read(&mut reader));
             reader.finish();
+        }
+        taken
+    }
+
+    /// Reads every entry of the array at `key` by `rule`; a single one may stand without brackets.
+    pub(crate) fn texts<T>(&mut self, key: &'static str, rule: &Rule<'_, T>) -> Vec<T> {
+        self.known.push(key);
+        let entries = match self.table.get(key) {
+            None => return Vec::new(),
+            Some(Value::Array(_, entries)) => entries.as_slice(),
+            Some(single) => std::slice::from_ref(single),
+        };
+        let mut taken = Vec::new();
+        for entry in entries {
+            match rule(entry) {
+                Ok(value) => taken.push(value),
+                Err(what) => self.refuse(key, |key| format!("{key} has {what}")),
+            }
         }
         taken
     }
@@ -179,17 +217,22 @@ pub(crate) fn seconds(range: RangeInclusive<f64>) -> Rule<'static, Duration> {
     })
 }
 
-fn array(key: &str) -> Rule<'_, Vec<Value>> {
+fn array(allowed: &str) -> Rule<'_, Vec<Value>> {
     Box::new(move |value| {
-        let tables = value.as_array().map(<[Value]>::to_vec);
-        tables.ok_or_else(|| {
-            format!("{}, allowed are tables, each under a line [[{key}]]", found(value))
-        })
+        let entries = value.as_array().map(<[Value]>::to_vec);
+        entries.ok_or_else(|| format!("{}, allowed are {allowed}", found(value)))
+    })
+}
+
+/// Yes or no.
+pub(crate) fn switch() -> Rule<'static, bool> {
+    Box::new(|value| {
+        value.to_bool().ok_or_else(|| format!("{}, allowed is true or false", found(value)))
     })
 }
 
 /// A value as a message shows it, with its type where that is not plain to see.
-fn found(value: &Value) -> String {
+pub(crate) fn found(value: &Value) -> String {
     match value {
         Value::String(_, text) => format!("string {:?}", cut(text)),
         Value::Char(_, one) => format!("string {:?}", one.to_string()),
@@ -206,7 +249,7 @@ fn found(value: &Value) -> String {
 }
 
 /// A text as a message shows it: as it is if that cannot be misread, else in quotes, so that it stays on its line.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let plain =
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"');
     if plain { cut(text) } else { format!("{:?}", cut(text)) }

@@ -4,18 +4,15 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::host_name::host;
-use crate::public_host::PublicHost;
-use crate::reader::{Reader, seconds, text, whole};
-use crate::ssh::absolute;
+use crate::listen::{self, Listen};
+use crate::origin::{self, OriginPolicy};
+use crate::paths::absolute_rule;
+use crate::public_address::{self, PublicAddress};
+use crate::reader::{Reader, seconds, whole};
 use crate::ssh_limits::SshLimits;
+use crate::tls::{self, TlsFiles};
+use crate::trusted_proxies::{self, TrustedProxies};
 use crate::{KIB, MIB};
-
-/// Default of [`ServerSettings::host`]: every IPv4 address, as the Python script listens.
-pub const DEFAULT_HOST: &str = "0.0.0.0";
-
-/// Default of [`ServerSettings::port`]: where WebVirtMgr, WebVirtCloud and websockify expect a console proxy.
-pub const DEFAULT_PORT: u16 = 6080;
 
 /// Default of [`ServerSettings::max_sessions`]: some hundred people with some consoles each; about 50 MiB of memory (`cargo xtask bench`).
 pub const DEFAULT_MAX_SESSIONS: usize = 1000;
@@ -57,12 +54,19 @@ pub const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// be quicker or smaller than is sensible in earnest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
-    /// The name or address to listen on; IPv6 without brackets. Default [`DEFAULT_HOST`].
-    pub host: String,
-    /// The TCP port to listen on; 0 lets the kernel choose. Default [`DEFAULT_PORT`].
-    pub port: u16,
-    /// Where the console page opens its WebSocket, if not where it came from itself. Default none.
-    pub public_host: Option<PublicHost>,
+    /// Keys `host` and `port`, or `listen`: where connections are accepted. Default [`DEFAULT_HOST`](crate::DEFAULT_HOST) and
+    /// [`DEFAULT_PORT`](crate::DEFAULT_PORT). May be empty.
+    pub listen: Vec<Listen>,
+    /// The keys of TLS. Default none: plain only.
+    pub tls: Option<TlsFiles>,
+    /// What does not come encrypted is refused. Default no.
+    pub ssl_only: bool,
+    /// Keys `public_…`: the address that browsers connect to.
+    pub public: PublicAddress,
+    /// Keys `origin_check` and `allowed_origins`: whose pages may open consoles.
+    pub origins: OriginPolicy,
+    /// Reverse proxies whose word about the client is believed. Default none.
+    pub trusted_proxies: TrustedProxies,
     /// The folder of the HTML5 client's files, an absolute path. Default none: it is looked for in the usual places.
     pub web_root: Option<PathBuf>,
     /// The same for the folder of spice-html5's files. Default none.
@@ -98,9 +102,12 @@ pub struct ServerSettings {
 impl Default for ServerSettings {
     fn default() -> Self {
         Self {
-            host: DEFAULT_HOST.to_owned(),
-            port: DEFAULT_PORT,
-            public_host: None,
+            listen: listen::default(),
+            tls: None,
+            ssl_only: false,
+            public: PublicAddress::default(),
+            origins: OriginPolicy::default(),
+            trusted_proxies: TrustedProxies::default(),
             web_root: None,
             spice_root: None,
             max_sessions: DEFAULT_MAX_SESSIONS,
@@ -124,9 +131,12 @@ impl ServerSettings {
     pub(crate) fn read(from: &mut Reader<'_>) -> Self {
         let mut settings = Self::default();
         let Self {
-            host: listen,
-            port,
-            public_host,
+            listen,
+            tls,
+            ssl_only,
+            public,
+            origins,
+            trusted_proxies,
             web_root,
             spice_root,
             max_sessions,
@@ -142,23 +152,15 @@ impl ServerSettings {
             shutdown_timeout,
             ssh,
         } = &mut settings;
-        from.set("host", listen, &text(HOST, host));
-        from.set("port", port, &whole(0..=u16::MAX));
-        from.set(
-            "public_host",
-            public_host,
-            &text(PUBLIC_HOST, |text| text.parse().ok().map(Some)),
-        );
-        from.set(
-            "web_root",
-            web_root,
-            &text("an absolute path", |text| Some(Some(absolute(text)?))),
-        );
-        from.set(
-            "spice_root",
-            spice_root,
-            &text("an absolute path", |text| Some(Some(absolute(text)?))),
-        );
+        *listen = listen::read(from);
+        (*tls, *ssl_only) = tls::read(from);
+        *public = public_address::read(from);
+        *origins = origin::read(from);
+        *trusted_proxies = trusted_proxies::read(from);
+        // Read with the sources; here it only counts as known.
+        from.optional("django_settings", &absolute_rule());
+        *web_root = from.optional("web_root", &absolute_rule());
+        *spice_root = from.optional("spice_root", &absolute_rule());
         from.set("max_sessions", max_sessions, &whole(1..=1_000_000));
         from.set("max_connections", max_connections, &whole(1..=1_000_000));
         from.set("max_message_size", max_message_size, &whole(64 * KIB..=64 * MIB));
@@ -198,12 +200,16 @@ impl ServerSettings {
             };
             from.reject(key, &what);
         }
+        let is_proxied = self.listen.iter().any(|listen| listen.proxy_protocol);
+        if is_proxied && self.trusted_proxies.is_empty() {
+            from.refuse("listen", |key| {
+                format!(
+                    "{key} expects the PROXY protocol, but nobody is trusted to speak it; write the reverse proxy's address into trusted_proxies"
+                )
+            });
+        }
     }
 }
-
-const HOST: &str = "an address or a name, without a port";
-
-const PUBLIC_HOST: &str = "a host name or address with or without a port, as in console.example.org, 192.0.2.1:6080 or [2001:db8::1]";
 
 /// Seconds that a wait may have as its bound: below, nothing would ever succeed, and above, it would be no bound.
 pub(crate) const TIMEOUT: RangeInclusive<f64> = 0.1..=3600.0;

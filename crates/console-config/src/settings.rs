@@ -5,8 +5,9 @@ use std::collections::hash_map::Entry;
 
 use figment::{Profile, Provider};
 
+use crate::effective::Effective;
 use crate::reader::Reader;
-use crate::{ConfigError, HostSettings, ServerSettings, Sources};
+use crate::{ConfigError, HostSettings, Note, ServerSettings, Sources};
 
 /// What the sources say, checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,14 +18,25 @@ pub struct Settings {
     pub hosts: Vec<HostSettings>,
 }
 
+/// Settings, and where they come from.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The settings.
+    pub settings: Settings,
+    /// Each with its source, to be shown to people.
+    pub effective: Effective,
+    /// What the sources say that could not be used, and is nobody's fault.
+    pub notes: Vec<Note>,
+}
+
 impl Settings {
     /// Reads the file, lays the sources over each other and checks the result. Blocks while it reads.
     ///
     /// # Errors
     ///
     /// [`ConfigError`]: the file cannot be read or is not TOML, or all that is wrong with the values.
-    pub fn load(sources: Sources) -> Result<Self, ConfigError> {
-        let sources = sources.merged()?;
+    pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
+        let (sources, notes) = sources.merged()?;
         let tables = sources.data().unwrap_or_default();
         let table = tables.get(&Profile::Default).cloned().unwrap_or_default();
 
@@ -50,7 +62,8 @@ impl Settings {
         });
         reader.finish();
         if problems.is_empty() {
-            Ok(Self { server, hosts })
+            let effective = Effective::of(&sources, &table);
+            Ok(Loaded { settings: Self { server, hosts }, effective, notes })
         } else {
             Err(ConfigError::Invalid(problems))
         }

@@ -4,11 +4,13 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use figment::Figment;
 use figment::providers::{Format, Toml};
-use figment::value::{Dict, Map, Value};
-use figment::{Figment, Metadata, Profile, Provider};
 
-use crate::ConfigError;
+use crate::django::{self, Note};
+use crate::keys::{KEYS, Key};
+use crate::layer::Layer;
+use crate::{ConfigError, Problem};
 
 /// The configuration file where nobody names another.
 pub const DEFAULT_CONFIG_FILE: &str = "/etc/webvirtmgr-console/config.toml";
@@ -16,27 +18,27 @@ pub const DEFAULT_CONFIG_FILE: &str = "/etc/webvirtmgr-console/config.toml";
 /// The largest configuration file, in bytes: 1 MiB holds some ten thousand hosts.
 pub const MAX_FILE_SIZE: usize = crate::MIB;
 
-/// Where settings come from, weakest first; below all of them are the defaults.
+/// Where settings come from, weakest first. Below all of them are the defaults and the application's Django settings, which the key
+/// `django_settings` of any source names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sources {
     /// The TOML file. Default [`DEFAULT_CONFIG_FILE`].
     pub file: PathBuf,
     /// Whether it must be there: a person has named it. Default no.
     pub file_required: bool,
-    /// The environment's names and values. Only `WS_HOST`, `WS_PORT` and `WS_PUBLIC_HOST` are looked at; an empty one counts as not
-    /// set.
+    /// The environment's names and values. Only those of [`KEYS`] are looked at; an empty one counts as not set.
     pub environment: Vec<(String, String)>,
     /// The command line's flags.
-    pub flags: Flags,
+    pub flags: Vec<Flag>,
 }
 
-/// The command line's flags, as they were written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Flags {
-    /// `-H`.
-    pub host: Option<String>,
-    /// `-p`.
-    pub port: Option<String>,
+/// One of the command line's flags, as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flag {
+    /// The key that it sets, one of [`KEYS`].
+    pub key: &'static str,
+    /// Its value; `true` for a switch.
+    pub value: String,
 }
 
 impl Default for Sources {
@@ -45,52 +47,101 @@ impl Default for Sources {
             file: DEFAULT_CONFIG_FILE.into(),
             file_required: false,
             environment: Vec::new(),
-            flags: Flags::default(),
+            flags: Vec::new(),
         }
     }
 }
 
 impl Sources {
-    /// All sources laid over each other. Each value remembers its source's name.
-    pub(crate) fn merged(self) -> Result<Figment, ConfigError> {
-        let mut merged = Figment::new();
-        if let Some(layer) = file(&self.file, self.file_required)? {
-            merged = merged.merge(layer);
-        }
-        for (name, key) in VARIABLES {
-            let found = self.environment.iter().rfind(|(other, _)| other == name);
+    /// All sources laid over each other, with what there is to say about them. Each value remembers its source's name.
+    pub(crate) fn merged(self) -> Result<(Figment, Vec<Note>), ConfigError> {
+        let mut layers: Vec<Layer> = Vec::new();
+        layers.extend(file(&self.file, self.file_required)?);
+        for key in KEYS {
+            let name = key.variable();
+            let found = self.environment.iter().rfind(|(other, _)| *other == name);
             if let Some((_, text)) = found.filter(|(_, text)| !text.is_empty()) {
-                merged =
-                    merged.merge(Layer::one(format!("environment variable {name}"), key, text));
+                layers.push(Layer::text(format!("environment variable {name}"), key, text));
             }
         }
-        for (name, key, text) in [("-H", "host", self.flags.host), ("-p", "port", self.flags.port)]
-        {
-            if let Some(text) = text {
-                merged = merged.merge(Layer::one(format!("flag {name}"), key, &text));
+        for Flag { key, value } in &self.flags {
+            if let Some(key) = Key::named(key) {
+                let flag = key.flag_text().unwrap_or_default();
+                layers.push(Layer::text(format!("flag {flag}"), key, value));
             }
         }
-        Ok(merged)
+        let mut notes = Vec::new();
+        if let Some(path) = django_settings(&layers)? {
+            let (layer, found) = django::read(&path)?;
+            layers.insert(0, layer);
+            notes = found;
+        }
+        exclude_each_other(&mut layers);
+        let merged = layers.into_iter().fold(Figment::new(), Figment::merge);
+        Ok((merged, notes))
+    }
+}
+
+/// The strongest source's word for where the application's settings are.
+fn django_settings(layers: &[Layer]) -> Result<Option<PathBuf>, ConfigError> {
+    let key = "django_settings";
+    let found = layers.iter().rev().find_map(|layer| Some((layer, layer.values.get(key)?)));
+    let Some((layer, value)) = found else { return Ok(None) };
+    let path = crate::paths::absolute_rule()(value);
+    path.map(Some).map_err(|what| {
+        let what = format!("{key} is {what}");
+        ConfigError::Invalid(vec![Problem { origin: layer.origin.clone(), key: key.into(), what }])
+    })
+}
+
+/// `listen` says all that `host` and `port` say: a source that has one of both hides the other of the weaker ones.
+fn exclude_each_other(layers: &mut [Layer]) {
+    for strong in 1..layers.len() {
+        let (weaker, stronger) = layers.split_at_mut(strong);
+        let Some(stronger) = stronger.first() else { continue };
+        let has = |key: &str| stronger.values.contains_key(key);
+        let (listen, host) = (has("listen"), has("host") || has("port"));
+        for layer in weaker {
+            if listen {
+                layer.values.remove("host");
+                layer.values.remove("port");
+            }
+            if host {
+                layer.values.remove("listen");
+            }
+        }
     }
 }
 
 /// The file's layer; none where the file is missing and may be.
 fn file(path: &Path, required: bool) -> Result<Option<Layer>, ConfigError> {
-    let mut text = String::new();
-    let limit = u64::try_from(MAX_FILE_SIZE).unwrap_or(u64::MAX).saturating_add(1);
-    match File::open(path).and_then(|file| file.take(limit).read_to_string(&mut text)) {
-        Ok(length) if length > MAX_FILE_SIZE => {
-            return Err(ConfigError::TooLarge { path: path.to_owned() });
+    let text = match read(path) {
+        Ok(text) => text,
+        Err(ConfigError::Read { source, .. })
+            if source.kind() == ErrorKind::NotFound && !required =>
+        {
+            return Ok(None);
         }
-        Ok(_) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound && !required => return Ok(None),
-        Err(source) => return Err(ConfigError::Read { path: path.to_owned(), source }),
-    }
+        Err(error) => return Err(error),
+    };
     let values = Toml::from_str(&text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         syntax(path, &text, at, error.message())
     })?;
     Ok(Some(Layer { origin: path.display().to_string(), values }))
+}
+
+/// The text of a file of bounded size.
+pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
+    let mut text = String::new();
+    let limit = u64::try_from(MAX_FILE_SIZE).unwrap_or(u64::MAX).saturating_add(1);
+    match File::open(path).and_then(|file| file.take(limit).read_to_string(&mut text)) {
+        Ok(length) if length > MAX_FILE_SIZE => {
+            Err(ConfigError::TooLarge { path: path.to_owned() })
+        }
+        Ok(_) => Ok(text),
+        Err(source) => Err(ConfigError::Read { path: path.to_owned(), source }),
+    }
 }
 
 fn syntax(path: &Path, text: &str, at: usize, message: &str) -> ConfigError {
@@ -103,32 +154,3 @@ fn syntax(path: &Path, text: &str, at: usize, message: &str) -> ConfigError {
         message: message.replace('\n', ", "),
     }
 }
-
-/// One source for figment, known by its name.
-struct Layer {
-    origin: String,
-    values: Dict,
-}
-
-impl Layer {
-    /// A single value that was written as text; the port is a number where it looks like one.
-    fn one(origin: String, key: &str, text: &str) -> Self {
-        let number = text.parse::<i64>().ok().filter(|_| key == "port");
-        let value = number.map_or_else(|| Value::from(text), Value::from);
-        Self { origin, values: Dict::from([(key.to_owned(), value)]) }
-    }
-}
-
-impl Provider for Layer {
-    fn metadata(&self) -> Metadata {
-        Metadata::named(self.origin.clone())
-    }
-
-    fn data(&self) -> figment::Result<Map<Profile, Dict>> {
-        Ok(Profile::Default.collect(self.values.clone()))
-    }
-}
-
-/// The environment's names, which are those of the Python script's settings, and their keys.
-const VARIABLES: [(&str, &str); 3] =
-    [("WS_HOST", "host"), ("WS_PORT", "port"), ("WS_PUBLIC_HOST", "public_host")];

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::paths::absolute_rule;
 use crate::reader::{Reader, text};
 
 /// How SSH is used for a host. Whatever is not said here, the service user's own ssh_config says.
@@ -41,7 +42,7 @@ pub enum SshHostKeys {
 
 /// `is_ssh` is none where the connection itself is wrong, which says enough.
 pub(crate) fn read(from: &mut Reader<'_>, is_ssh: Option<bool>) -> SshSettings {
-    let path = |from: &mut Reader<'_>, key| from.optional(key, &text("an absolute path", absolute));
+    let path = |from: &mut Reader<'_>, key| from.optional(key, &absolute_rule());
     let settings = SshSettings {
         key: path(from, "ssh_key"),
         known_hosts: path(from, "ssh_known_hosts"),
@@ -73,10 +74,6 @@ pub(crate) fn read(from: &mut Reader<'_>, is_ssh: Option<bool>) -> SshSettings {
         }
     }
     settings
-}
-
-pub(crate) fn absolute(text: &str) -> Option<PathBuf> {
-    Some(PathBuf::from(text)).filter(|path| path.is_absolute() && !text.contains('\0'))
 }
 
 const KEYS: [&str; 5] = ["ssh_key", "ssh_known_hosts", "ssh_config", "ssh_tunnel", "ssh_host_keys"];

@@ -64,18 +64,19 @@ function show(state, status, { advice = "", detail = "" } = {}) {
 
 // --- connecting ---
 
-/** The page's own path, so that whatever prefix a reverse proxy puts before it holds for the WebSocket too. */
+/**
+ * Where the settings say that browsers connect, and for the rest where the page came from; its own path, too, so that whatever prefix a
+ * reverse proxy puts before it holds for the WebSocket.
+ */
 function address() {
   const query = new URLSearchParams();
   const own = new URLSearchParams(location.search);
   // In the query and not in the cookie: two tabs would overwrite each other's, and the panel's.
   for (const key of ["token", "graphics"]) if (own.has(key)) query.set(key, own.get(key));
-  let host = location.host;
-  if (page.publicHost) {
-    const hasPort = /^(\[.*\]|[^:]*):\d+$/.test(page.publicHost);
-    host = page.publicHost + (hasPort || !location.port ? "" : `:${location.port}`);
-  }
-  return `${location.protocol === "https:" ? "wss" : "ws"}://${host}${location.pathname}?${query}`;
+  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  const port = page.publicPort || location.port;
+  const host = (page.publicHost || location.hostname) + (port && `:${port}`);
+  return `${scheme}://${host}${page.publicPath || location.pathname}?${query}`;
 }
 
 /** Whether this page has not been loaded anew by itself yet; where the browser keeps nothing, it had better not be. */

@@ -1,12 +1,14 @@
 //! Accepting connections, and surviving the errors of it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 use tracing::{debug, warn};
+
+use crate::client::Peer;
+use crate::listener::Listener;
+use crate::socket::Socket;
 
 /// The next connection. Errors of one connection are passed over; errors of the system (no descriptors, no memory) are waited
 /// out with growing pauses, so that they neither end the server nor burn a core.
@@ -14,7 +16,7 @@ use tracing::{debug, warn};
 /// # Cancel safety
 ///
 /// Dropping the future loses no connection.
-pub(crate) async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+pub(crate) async fn next(listener: &Listener) -> (Socket, Peer) {
     let mut pause = FIRST_PAUSE;
     loop {
         match listener.accept().await {

@@ -1,11 +1,10 @@
 //! What each request is answered with.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::SocketAddr;
 use std::sync::PoisonError;
 
 use bytes::Bytes;
-use console_config::PublicHost;
+use console_config::{OriginCheck, PublicAddress};
 use console_route::ConsoleKind;
 use console_websocket::{is_upgrade_request, upgrade};
 use http_body_util::Full;
@@ -15,8 +14,10 @@ use hyper::{Method, Request, Response, StatusCode};
 use tracing::{debug, info, warn};
 
 use crate::asked::Asked;
+use crate::client::Client;
 use crate::connection::Slot;
 use crate::ending::{Told, chain, remedy};
+use crate::origin;
 use crate::page;
 use crate::resolve::Resolve;
 use crate::server::Server;
@@ -28,11 +29,20 @@ type Answer = Response<Full<Bytes>>;
 pub(crate) async fn answer<R: Resolve>(
     server: &Server<R>,
     request: Request<Incoming>,
-    peer: SocketAddr,
+    client: &Client,
     slot: &Slot,
 ) -> Answer {
+    let settings = &server.settings;
+    let client = client.of_request(request.headers(), &settings.trusted_proxies);
+    if settings.ssl_only && !is_encrypted(server, &client) {
+        info!(client = %client.peer, remedy = "open it by https, or remove ssl_only", "a plain request was refused (ssl_only)");
+        let mut answer =
+            text(StatusCode::FORBIDDEN, "this server speaks TLS only: use https:// and wss://\n");
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return answer;
+    }
     if is_upgrade_request(&request) {
-        return websocket(server, request, peer, slot);
+        return websocket(server, request, client, slot);
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n");
@@ -40,11 +50,14 @@ pub(crate) async fn answer<R: Resolve>(
         return answer;
     }
     let path = request.uri().path();
+    // Reverse proxies pass their path on or strip it.
+    let public_path = settings.public.path.as_ref();
+    let path = public_path.and_then(|public| public.strip(path)).unwrap_or(path);
     match path {
         // Load balancers probe it, so it looks nothing up.
         "/" => text(StatusCode::OK, "webvirtmgr-console is running\n"),
         "/favicon.ico" => with_status(Response::default(), StatusCode::NO_CONTENT),
-        "/console" => console_page(server, &request, peer).await,
+        "/console" => console_page(server, &request, &client).await,
         _ => match path.strip_prefix("/console/") {
             Some(file) => console_file(server, file, &request).await,
             None => text(StatusCode::NOT_FOUND, "there is nothing here\n"),
@@ -52,29 +65,59 @@ pub(crate) async fn answer<R: Resolve>(
     }
 }
 
+/// Whether the client came encrypted. A proxy's word for it does not do where clients have to show us certificates.
+fn is_encrypted<R>(server: &Server<R>, client: &Client) -> bool {
+    let wants_certificate =
+        server.tls.as_ref().is_some_and(|tls| tls.requires_client_certificates());
+    client.is_encrypted && (client.is_encrypted_to_us || !wants_certificate)
+}
+
 fn websocket<R: Resolve>(
     server: &Server<R>,
     mut request: Request<Incoming>,
-    peer: SocketAddr,
+    client: Client,
     slot: &Slot,
 ) -> Answer {
+    if !is_welcome(server, &request, &client) {
+        return text(StatusCode::FORBIDDEN, "pages of this origin may not open consoles here\n");
+    }
     match upgrade(&mut request, &session::limits(&server.settings)) {
         Ok((answer, socket)) => {
-            let pending = PendingSession { socket, asked: Asked::of(&request), peer };
+            let pending = PendingSession { socket, asked: Asked::of(&request), client };
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(pending);
             answer
         }
         Err(refused) => {
-            info!(client = %peer, cause = %refused, "a WebSocket upgrade was refused");
+            info!(client = %client.peer, cause = %refused, "a WebSocket upgrade was refused");
             refused.response()
         }
     }
 }
 
+/// The origin check, and its line in the log.
+fn is_welcome<R>(server: &Server<R>, request: &Request<Incoming>, client: &Client) -> bool {
+    let (policy, public) = (&server.settings.origins, &server.settings.public);
+    if policy.check == OriginCheck::Off {
+        return true;
+    }
+    let Some(origin) = origin::foreign(request.headers(), public, policy) else { return true };
+    let host =
+        request.headers().get(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
+    let host: String = host.unwrap_or_default().chars().take(origin::MAX_SHOWN).collect();
+    let remedy = "if it is the panel's, add it to allowed_origins; if it is the proxy's own, set public_host (WS_PUBLIC_HOST)";
+    let is_enforced = policy.check == OriginCheck::Enforce;
+    if is_enforced {
+        warn!(client = %client.peer, origin, host, remedy, "a page of another origin was refused (origin_check)");
+    } else {
+        warn!(client = %client.peer, origin, host, remedy, "a page of another origin opens a console (origin_check would refuse it)");
+    }
+    !is_enforced
+}
+
 async fn console_page<R: Resolve>(
     server: &Server<R>,
     request: &Request<Incoming>,
-    peer: SocketAddr,
+    client: &Client,
 ) -> Answer {
     let asked = Asked::of(request);
     let masked = match &asked.token {
@@ -83,21 +126,22 @@ async fn console_page<R: Resolve>(
     };
     let failure = match look_up(server, asked).await.map(|(_, target)| target) {
         Ok(target) => {
-            let (client, files) = server.clients.showing(target.kind);
+            let (viewer, files) = server.clients.showing(target.kind);
             if files.is_none() {
-                let page = page::without_client(client);
+                let page = page::without_client(viewer);
                 return html(StatusCode::SERVICE_UNAVAILABLE, page, &policy(target.kind, ""));
             }
-            let public_host = server.settings.public_host.as_ref();
-            let sources = public_host.map(websocket_sources).unwrap_or_default();
-            let page = page::console(&target, public_host);
+            let public = &server.settings.public;
+            let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+            let sources = websocket_sources(public, host.and_then(origin::host_name));
+            let page = page::console(&target, public);
             return html(StatusCode::OK, page, &policy(target.kind, &sources));
         }
         Err(failure) => failure,
     };
     let told = Told::from(&failure);
     warn!(
-        client = %peer,
+        client = %client.peer,
         token = masked,
         status = told.status().as_u16(),
         cause = chain(&failure),
@@ -148,15 +192,17 @@ async fn console_file<R: Resolve>(
     answer
 }
 
-/// Where the page may open its WebSocket besides its own origin, as content security policy sources. Without a port of its own the public host is
-/// reached by the page's.
-fn websocket_sources(host: &PublicHost) -> String {
-    match host.port() {
-        // The grammar has no IPv6 addresses (CSP Level 3, host-source).
-        _ if host.host().starts_with('[') => " ws: wss:".into(),
-        Some(port) => format!(" ws://{0}:{port} wss://{0}:{port}", host.host()),
-        None => format!(" ws://{0}:* wss://{0}:*", host.host()),
+/// Where the page may open its WebSocket besides its own origin, as content security policy sources; `host` is the name that the page was
+/// loaded by. Without a port of its own the public host is reached by the page's.
+fn websocket_sources(public: &PublicAddress, host: Option<String>) -> String {
+    if public.host.is_none() && public.port.is_none() {
+        return String::new();
     }
+    let host = public.host.as_ref().map(|host| host.host().to_owned()).or(host);
+    // The grammar has no IPv6 addresses (CSP Level 3, host-source).
+    let Some(host) = host.filter(|host| !host.contains(':')) else { return " ws: wss:".into() };
+    let port = public.port.map_or_else(|| "*".to_owned(), |port| port.to_string());
+    format!(" ws://{host}:{port} wss://{host}:{port}")
 }
 
 /// What the page may load and do (CSP Level 3); `websockets` are the further sources it may connect to. No inline script, nothing from

@@ -1,6 +1,6 @@
 //! The console proxy's server as a library: it carries a virtual machine's screen into a browser.
 //!
-//! What it is: [`run`] serves HTTP on the listeners it is given. A WebSocket upgrade on any path becomes a session: the 101 goes
+//! What it is: [`run`] serves HTTP on the listeners it is given, encrypted and plain on each. A WebSocket upgrade on any path becomes a session: the 101 goes
 //! out at once, then the token is looked up through the caller's [`Resolve`], the console is opened and relayed. `GET /console?token=…` is a
 //! page with an HTML5 client for it.
 //!
@@ -37,7 +37,7 @@
 //! # async fn example() -> std::io::Result<()> {
 //! let listener = tokio::net::TcpListener::bind("[::1]:6080").await?;
 //! let until_ctrl_c = async { drop(tokio::signal::ctrl_c().await) };
-//! run(vec![listener], ServerSettings::default(), OnlyOne, until_ctrl_c).await;
+//! run(vec![listener.into()], None, ServerSettings::default(), OnlyOne, until_ctrl_c).await;
 //! # Ok(())
 //! # }
 //! ```
@@ -46,19 +46,27 @@
 
 mod accept;
 mod asked;
+mod client;
 mod client_files;
 mod connection;
 mod ending;
 mod http;
+mod listener;
+mod origin;
 mod page;
+mod proxy_header;
 mod refuse;
 mod resolve;
 mod server;
 mod session;
+mod socket;
+mod tls;
 
 pub use client_files::{NOVNC_FOLDERS, SPICE_FOLDERS};
 pub use console_backend::{HostKeys, SshHost, SshProxy};
 pub use console_route::ConsoleKind;
+pub use console_tls::{Tls, TlsError, TlsSettings};
 pub use console_token::ConsoleToken;
+pub use listener::Listener;
 pub use resolve::{Fault, Refusal, Resolve, Route, Target};
 pub use server::run;

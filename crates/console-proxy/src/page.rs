@@ -1,7 +1,7 @@
 //! The console page: our own files, and the two templates filled in.
 
 use bytes::Bytes;
-use console_config::PublicHost;
+use console_config::PublicAddress;
 use console_websocket::CloseCode;
 
 use crate::client_files::Client;
@@ -9,14 +9,16 @@ use crate::ending::Told;
 use crate::resolve::Target;
 
 /// The page for a console that was found.
-pub(crate) fn console(target: &Target, public_host: Option<&PublicHost>) -> Bytes {
-    let public_host = public_host.map(ToString::to_string).unwrap_or_default();
+pub(crate) fn console(target: &Target, public: &PublicAddress) -> Bytes {
+    let text = |part: Option<String>| part.unwrap_or_default();
     fill(
         include_str!("../page/console.html"),
         &[
             ("guest_name", &target.guest_name),
             ("kind", &target.kind.to_string()),
-            ("public_host", &public_host),
+            ("public_host", &text(public.host.as_ref().map(ToString::to_string))),
+            ("public_port", &text(public.port.map(|port| port.to_string()))),
+            ("public_path", &text(public.path.as_ref().map(ToString::to_string))),
         ],
     )
 }
@@ -134,7 +136,7 @@ mod tests {
             kind: ConsoleKind::Vnc,
             route: Route::Unix { path: "/secret/path".into() },
         };
-        let page = String::from_utf8(console(&target, None).to_vec()).unwrap();
+        let page = String::from_utf8(console(&target, &PublicAddress::default()).to_vec()).unwrap();
         assert!(page.contains("web-1"));
         assert!(!page.contains("/secret/path"));
         let error =

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use console_backend::{Opener, SshLimits};
 use console_config::ServerSettings;
-use tokio::net::TcpListener;
+use console_tls::Tls;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -13,12 +13,14 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
 use crate::client_files::Clients;
+use crate::listener::Listener;
 use crate::resolve::Resolve;
 use crate::{accept, connection};
 
 /// What every connection shares.
 pub(crate) struct Server<R> {
     pub(crate) settings: ServerSettings,
+    pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) resolver: R,
     pub(crate) opener: Opener,
     pub(crate) clients: Clients,
@@ -28,14 +30,15 @@ pub(crate) struct Server<R> {
     pub(crate) stop: CancellationToken,
 }
 
-/// Serves on `listeners` until `shutdown` is ready, then stops accepting and closes the sessions in order (close code 1001)
+/// Serves on `listeners`, encrypted with `tls` and plain on each of them, until `shutdown` is ready, then stops accepting and closes the sessions in order (close code 1001)
 /// within `shutdown_timeout` of the settings; what has not ended by then is cut off. When it returns nothing of it runs any more.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future stops accepting, but leaves open sessions to the runtime; use `shutdown`.
 pub async fn run<R: Resolve>(
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
+    tls: Option<Arc<Tls>>,
     settings: ServerSettings,
     resolver: R,
     shutdown: impl Future<Output = ()>,
@@ -51,6 +54,7 @@ pub async fn run<R: Resolve>(
         session_ids: AtomicU64::new(1),
         stop: stop.clone(),
         settings,
+        tls,
         resolver,
     });
 
@@ -62,12 +66,13 @@ pub async fn run<R: Resolve>(
             loop {
                 // At the limit the rest waits in the kernel's queue. The semaphore is never closed.
                 let Ok(permit) = connections.clone().acquire_owned().await else { return };
-                let (stream, peer) = accept::next(&listener).await;
+                let (socket, peer) = accept::next(&listener).await;
+                let proxy_protocol = listener.proxy_protocol;
                 let (server, kill) = (server.clone(), kill.clone());
                 tracker.spawn(async move {
                     tokio::select! {
                         () = kill.cancelled() => debug!(client = %peer, "cut off"),
-                        () = connection::serve(server, stream, peer) => {}
+                        () = connection::serve(server, socket, peer, proxy_protocol) => {}
                     }
                     drop(permit);
                 });

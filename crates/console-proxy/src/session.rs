@@ -1,6 +1,5 @@
 //! One session: from the upgrade to its closing line.
 
-use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{Instrument, Span, debug, field, info, info_span, warn};
 
 use crate::asked::Asked;
+use crate::client::Client;
 use crate::ending::{Failure, Told, chain, remedy};
 use crate::refuse::refuse;
 use crate::resolve::{Resolve, Target};
@@ -22,7 +22,7 @@ use crate::server::Server;
 pub(crate) struct PendingSession {
     pub(crate) socket: PendingSocket,
     pub(crate) asked: Asked,
-    pub(crate) peer: SocketAddr,
+    pub(crate) client: Client,
 }
 
 /// The limits of one WebSocket, from the settings.
@@ -41,7 +41,8 @@ pub(crate) async fn run<R: Resolve>(server: &Server<R>, pending: PendingSession)
     let span = info_span!(
         "session",
         id = server.session_ids.fetch_add(1, Relaxed),
-        client = %pending.peer,
+        client = %pending.client.peer,
+        subject = pending.client.subject,
         token = field::Empty,
         domain = field::Empty,
         route = field::Empty,

@@ -1,0 +1,86 @@
+//! The application's own settings: the `WS_…` of WebVirtMgr's or WebVirtCloud's settings.py, read without running Python.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use django_settings::Literal;
+use figment::value::{Dict, Value};
+
+use crate::ConfigError;
+use crate::keys::{KEYS, Key, Kind};
+use crate::layer::{Layer, value};
+
+/// Something in the application's settings that counts for nothing here. `Display` is one line: file, line, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    file: PathBuf,
+    line: usize,
+    what: String,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file.display(), self.line, self.what)
+    }
+}
+
+/// Reads the file. Its values are one layer; what is no literal or no setting of ours becomes a note.
+pub(crate) fn read(path: &Path) -> Result<(Layer, Vec<Note>), ConfigError> {
+    let text = crate::sources::read(path)?;
+    let found = django_settings::read(&text, |name| name.starts_with(PREFIX));
+    let note = |line, what| Note { file: path.to_owned(), line, what };
+    let mut notes = Vec::new();
+    let mut values = Dict::new();
+    for assignment in found.assignments {
+        let key = KEYS.iter().find(|key| key.variable() == assignment.name);
+        let Some(key) = key.filter(|key| key.name != "django_settings") else {
+            let what = format!("{} is no setting of this program", assignment.name);
+            notes.push(note(assignment.line, what));
+            continue;
+        };
+        match literal(key, assignment.value) {
+            Some(value) => _ = values.insert(key.name.to_owned(), value),
+            // As Django's own template has it: not set.
+            None => _ = values.remove(key.name),
+        }
+    }
+    notes.extend(found.skipped.iter().map(|skipped| {
+        note(skipped.line, format!("{} counts for nothing here: {}", skipped.name, skipped.why))
+    }));
+    notes.extend(found.star_imports.iter().map(|import| {
+        let module = &import.module;
+        note(
+            import.line,
+            format!(
+                "{module} is not read; if it sets WS_ names, let django_settings name its file"
+            ),
+        )
+    }));
+    notes.sort_by_key(|note| note.line);
+    Ok((Layer { origin: path.display().to_string(), values }, notes))
+}
+
+/// A value as figment has it; none for Python's `None` and for an empty text, which mean that nothing is set.
+fn literal(key: &Key, found: Literal) -> Option<Value> {
+    match found {
+        Literal::None => None,
+        Literal::Str(text) if text.is_empty() => None,
+        Literal::Str(text) => Some(value(key.kind, &text)),
+        Literal::Bool(value) => Some(value.into()),
+        Literal::Int(number) if key.kind == Kind::Switch && (0..=1).contains(&number) => {
+            Some((number == 1).into())
+        }
+        Literal::Int(number) => Some(number.into()),
+        Literal::Float(number) => Some(number.into()),
+        Literal::List(entries) => {
+            let entries = entries.into_iter().filter_map(|entry| match entry {
+                Literal::Str(text) => Some(Value::from(text)),
+                other => literal(key, other),
+            });
+            Some(entries.collect::<Vec<_>>().into())
+        }
+    }
+}
+
+/// What the names of our settings begin with in the application's.
+const PREFIX: &str = "WS_";

@@ -1,0 +1,178 @@
+//! One X.509 certificate (RFC 5280), as far as a server's operator needs to know it.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustls::pki_types::CertificateDer;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::prelude::FromDer;
+use x509_parser::time::ASN1Time;
+use x509_parser::x509::X509Name;
+
+/// A certificate, and what it says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    pub(crate) der: CertificateDer<'static>,
+    name: String,
+    issuer_name: String,
+    names: Vec<String>,
+    not_before: Moment,
+    not_after: Moment,
+    subject: Vec<u8>,
+    issuer: Vec<u8>,
+    /// The public key's bits, without its algorithm, which is written in more ways than one.
+    pub(crate) public_key: Vec<u8>,
+    subject_key_id: Option<Vec<u8>>,
+    authority_key_id: Option<Vec<u8>>,
+}
+
+impl Certificate {
+    /// Reads one.
+    ///
+    /// # Errors
+    ///
+    /// [`NotACertificate`], when it is none.
+    pub fn parse(der: CertificateDer<'static>) -> Result<Self, NotACertificate> {
+        let (_, found) = X509Certificate::from_der(&der).map_err(|_| NotACertificate)?;
+        let (mut names, mut subject_key_id, mut authority_key_id) = (Vec::new(), None, None);
+        for extension in found.iter_extensions() {
+            match extension.parsed_extension() {
+                ParsedExtension::SubjectAlternativeName(all) => {
+                    names = all.general_names.iter().filter_map(general_name).collect();
+                }
+                ParsedExtension::SubjectKeyIdentifier(id) => subject_key_id = Some(id.0.to_vec()),
+                ParsedExtension::AuthorityKeyIdentifier(id) => {
+                    authority_key_id = id.key_identifier.as_ref().map(|id| id.0.to_vec());
+                }
+                _ => {}
+            }
+        }
+        let name = match distinguished(found.subject()) {
+            name if !name.is_empty() => name,
+            // RFC 5280 section 4.1.2.6: without a subject, the alternative names say who it is.
+            _ => names.first().cloned().unwrap_or_else(|| "a certificate without a name".into()),
+        };
+        let validity = found.validity();
+        Ok(Self {
+            name,
+            issuer_name: distinguished(found.issuer()),
+            not_before: Moment(validity.not_before.timestamp()),
+            not_after: Moment(validity.not_after.timestamp()),
+            subject: found.subject().as_raw().to_vec(),
+            issuer: found.issuer().as_raw().to_vec(),
+            public_key: found.public_key().subject_public_key.data.to_vec(),
+            names,
+            subject_key_id,
+            authority_key_id,
+            der,
+        })
+    }
+
+    /// Its subject, as in `C=DE, CN=console.example.org`, or its first alternative name; at most 200 characters, none of them a
+    /// control character.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its issuer's subject.
+    pub fn issuer_name(&self) -> &str {
+        &self.issuer_name
+    }
+
+    /// The DNS names and addresses that it is for.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// From when it holds.
+    pub fn not_before(&self) -> Moment {
+        self.not_before
+    }
+
+    /// Until when it holds.
+    pub fn not_after(&self) -> Moment {
+        self.not_after
+    }
+
+    /// Whether it names itself as its issuer: a root, or one that somebody made for himself.
+    pub fn is_self_issued(&self) -> bool {
+        self.is_issued_by(self)
+    }
+
+    /// Whether `issuer` is who signed it, going by the names and, where both tell them, by the key identifiers.
+    pub(crate) fn is_issued_by(&self, issuer: &Self) -> bool {
+        let keys = self.authority_key_id.as_ref().zip(issuer.subject_key_id.as_ref());
+        self.issuer == issuer.subject && keys.is_none_or(|(named, has)| named == has)
+    }
+}
+
+/// The bytes are no X.509 certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this is no X.509 certificate")]
+pub struct NotACertificate;
+
+/// A second in time, as certificates have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(i64);
+
+impl Moment {
+    /// The current one.
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+    }
+
+    /// Seconds since 1970-01-01 00:00 UTC.
+    pub fn timestamp(self) -> i64 {
+        self.0
+    }
+}
+
+/// `2027-01-31 12:00 UTC`.
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match ASN1Time::from_timestamp(self.0).map(|time| time.to_datetime()) {
+            Ok(at) => write!(
+                f,
+                "{:04}-{:02}-{:02} {:02}:{:02} UTC",
+                at.year(),
+                u8::from(at.month()),
+                at.day(),
+                at.hour(),
+                at.minute()
+            ),
+            Err(_) => write!(f, "{} s after 1970", self.0),
+        }
+    }
+}
+
+/// A client's certificate by its subject, for logs; `None` when it is none.
+pub fn subject(certificate: &CertificateDer<'_>) -> Option<String> {
+    Some(Certificate::parse(certificate.clone().into_owned()).ok()?.name)
+}
+
+fn distinguished(name: &X509Name<'_>) -> String {
+    shown(&name.to_string())
+}
+
+fn general_name(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some(shown(name)),
+        GeneralName::IPAddress(bytes) => {
+            let address = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            let address = address.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from));
+            address.ok().map(|address| address.to_string())
+        }
+        _ => None,
+    }
+}
+
+/// Anybody may write anything into a certificate.
+fn shown(text: &str) -> String {
+    text.chars().filter(|one| !one.is_control()).take(MAX_SHOWN).collect()
+}
+
+/// How much of a name is kept, in characters.
+const MAX_SHOWN: usize = 200;

@@ -1,0 +1,180 @@
+//! Whether browsers will take a certificate: its dates, its names, and who vouches for it.
+
+use std::fmt;
+use std::time::Duration;
+
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, Error, RootCertStore};
+
+use crate::certificate::Moment;
+use crate::identity::Identity;
+
+/// Something about a certificate that does not keep it from being served. `Display` says what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Finding {
+    /// The file had them in another order than they are sent in.
+    Sorted {
+        /// Their names, as they are sent.
+        order: Vec<String>,
+    },
+    /// It vouches for itself: browsers ask before they believe it.
+    SelfSigned {
+        /// Its name.
+        name: String,
+    },
+    /// The certificate of an issuer is missing, so clients cannot know whom to trust.
+    ChainIncomplete {
+        /// Whose issuer is missing.
+        name: String,
+        /// The missing one.
+        issuer: String,
+    },
+    /// The chain is there, but does not hold.
+    ChainBroken {
+        /// Why, in webpki's words.
+        why: String,
+    },
+    /// It is not for the name that browsers connect to.
+    NameNotCovered {
+        /// The name that browsers connect to.
+        wanted: String,
+        /// The names that it is for.
+        names: Vec<String>,
+    },
+    /// The private key's file can be read by every user of this machine.
+    KeyReadableByAll {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+}
+
+impl Finding {
+    /// Whether browsers or people may be hurt by it; otherwise it is good to know.
+    pub fn is_warning(&self) -> bool {
+        !matches!(self, Self::Sorted { .. } | Self::SelfSigned { .. })
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Sorted { .. } => "none needed".to_owned(),
+            Self::SelfSigned { .. } => {
+                "open the page once by https and accept the certificate, or get one from an authority".to_owned()
+            }
+            Self::ChainIncomplete { issuer, .. } => {
+                format!("append the certificate of {issuer} to the file; authorities offer it as chain or fullchain")
+            }
+            Self::ChainBroken { .. } => {
+                "get the certificate's chain from the authority again".to_owned()
+            }
+            Self::NameNotCovered { wanted, .. } => {
+                format!("get a certificate for {wanted}, or set public_host to a name that it is for")
+            }
+            Self::KeyReadableByAll { path, .. } => format!("chmod o-r {}", path.display()),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sorted { order } => {
+                write!(
+                    f,
+                    "the certificates were not in order and are sent as: {}",
+                    order.join("; ")
+                )
+            }
+            Self::SelfSigned { name } => write!(f, "{name} is self-signed"),
+            Self::ChainIncomplete { name, issuer } => write!(
+                f,
+                "the chain is incomplete: the issuer of {name}, {issuer}, is neither in the file nor known to this system"
+            ),
+            Self::ChainBroken { why } => write!(f, "the chain does not hold: {why}"),
+            Self::NameNotCovered { wanted, names } if names.is_empty() => write!(
+                f,
+                "browsers connect to {wanted}, but the certificate is for no name (it has no subject alternative name)"
+            ),
+            Self::NameNotCovered { wanted, names } => write!(
+                f,
+                "browsers connect to {wanted}, but the certificate is for {}",
+                names.join(", ")
+            ),
+            Self::KeyReadableByAll { path, mode } => write!(
+                f,
+                "the private key in {} can be read by every user of this machine (mode {mode:04o})",
+                path.display()
+            ),
+        }
+    }
+}
+
+/// All that is to be said of an identity whose dates are right.
+///
+/// `public_name` is the name or address that browsers connect to, if it is known; `roots` are the certificates that this system trusts
+/// ([`system_roots`](crate::system_roots)).
+pub fn check(
+    identity: &Identity,
+    public_name: Option<&str>,
+    roots: &[CertificateDer<'static>],
+    algorithms: &WebPkiSupportedAlgorithms,
+    now: Moment,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if !identity.was_in_order() {
+        let order = identity.chain().map(|one| one.name().to_owned()).collect();
+        findings.push(Finding::Sorted { order });
+    }
+    findings.extend(chain(identity, roots, algorithms, now));
+    findings.extend(public_name.and_then(|name| name_not_covered(identity, name)));
+    findings
+}
+
+fn chain(
+    identity: &Identity,
+    roots: &[CertificateDer<'static>],
+    algorithms: &WebPkiSupportedAlgorithms,
+    now: Moment,
+) -> Option<Finding> {
+    let own = identity.certificate();
+    if own.is_self_issued() {
+        return Some(Finding::SelfSigned { name: own.name().to_owned() });
+    }
+    let mut anchors = RootCertStore::empty();
+    anchors.add_parsable_certificates(roots.iter().cloned());
+    // A private authority's root that is sent along is one that its users will know.
+    let sent = identity.issuers().iter().filter(|one| one.is_self_issued());
+    anchors.add_parsable_certificates(sent.map(|one| one.der.clone()));
+
+    let issuers: Vec<_> = identity.issuers().iter().map(|one| one.der.clone()).collect();
+    let now = u64::try_from(now.timestamp()).unwrap_or_default();
+    let now = UnixTime::since_unix_epoch(Duration::from_secs(now));
+    let verified = ParsedCertificate::try_from(&own.der).and_then(|parsed| {
+        verify_server_cert_signed_by_trust_anchor(&parsed, &anchors, &issuers, now, algorithms.all)
+    });
+    match verified {
+        Ok(()) => None,
+        Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            let last = identity.chain().take_while(|one| !one.is_self_issued()).last()?;
+            let (name, issuer) = (last.name().to_owned(), last.issuer_name().to_owned());
+            Some(Finding::ChainIncomplete { name, issuer })
+        }
+        Err(error) => Some(Finding::ChainBroken { why: error.to_string() }),
+    }
+}
+
+fn name_not_covered(identity: &Identity, name: &str) -> Option<Finding> {
+    let wanted = ServerName::try_from(name).ok()?;
+    let own = identity.certificate();
+    let covered = ParsedCertificate::try_from(&own.der)
+        .and_then(|parsed| verify_server_name(&parsed, &wanted));
+    covered
+        .err()
+        .map(|_| Finding::NameNotCovered { wanted: name.to_owned(), names: own.names().to_vec() })
+}
