@@ -14,7 +14,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use console_listen::{Address, ListenError, Passed, Socket, UnixSocket, open};
+use console_listen::{Address, LOCK_TIMEOUT, ListenError, Passed, Socket, UnixSocket, open};
 use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 
 #[allow(dead_code, reason = "each test file needs another part of it")]
@@ -226,6 +226,26 @@ fn of_several_that_start_at_once_one_listens() {
     assert_eq!(texts.len(), RACERS);
     assert_eq!(texts.iter().filter(|text| *text == "listens\n").count(), 1, "{texts:?}");
     assert_eq!(texts.iter().filter(|text| text.contains("is taken by unix-")).count(), RACERS - 1);
+}
+
+/// Takes [`LOCK_TIMEOUT`]: that the lock keeps a second one out shows only when nobody gives it up.
+#[test]
+fn nobody_binds_while_another_has_the_folder_locked() {
+    let folder = folder();
+    let path = folder.path().join("x.sock");
+    leave_over(&path);
+    let lock = fs::File::open(folder.path()).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let before = fs::metadata(&path).unwrap().ino();
+    let error = listen(&path, 0o600).unwrap_err();
+    let expected = format!(
+        "unix socket {}: another process has had its folder locked for {LOCK_TIMEOUT:?}",
+        path.display()
+    );
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(fs::metadata(&path).unwrap().ino(), before);
+    drop(lock);
+    let _socket = listen(&path, 0o600).unwrap();
 }
 
 #[test]
