@@ -1,5 +1,6 @@
 //! Where the server's question meets console-resolve's answer, and the settings' hosts the inventory's.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -17,13 +18,25 @@ use console_resolve::{ResolveError, ResolveFault, Resolver};
 #[derive(Debug)]
 pub(crate) struct Adapter(Resolver);
 
-/// The resolver that the settings describe; `user` is the service's.
-pub(crate) fn resolver(settings: &Settings, user: &SshUser) -> Result<Adapter> {
+/// The resolver that the settings describe.
+pub(crate) fn resolver(settings: &Settings) -> Result<Adapter> {
+    let user = &service_user();
     let libvirt =
         LibvirtSettings { timeout: settings.server.lookup_timeout, ..LibvirtSettings::default() };
     let hosts: Vec<Host> =
         settings.hosts.iter().map(|host| inventory_host(host, user)).collect::<Result<_>>()?;
     Ok(Adapter(Resolver::new(Inventory::new(hosts), Libvirt::new(libvirt))))
+}
+
+/// Who this program runs as.
+fn service_user() -> SshUser {
+    // As ssh does it: HOME may still be that of who started us.
+    let user = nix::unistd::User::from_uid(nix::unistd::Uid::effective()).ok().flatten();
+    let (name, home) = user.map(|user| (user.name, user.dir)).unzip();
+    let home = home.or_else(|| std::env::var_os("HOME").map(PathBuf::from));
+    let agent = std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
+    let home = home.unwrap_or_else(|| "/nonexistent".into());
+    SshUser { name: name.unwrap_or_default(), home, agent }
 }
 
 fn inventory_host(settings: &HostSettings, user: &SshUser) -> Result<Host> {

@@ -7,7 +7,7 @@ pub(crate) fn start(verbose: bool, debug: bool) {
     let default = match (debug, verbose) {
         (true, _) => "debug",
         (_, true) => {
-            "info,console_proxy=debug,console_resolve=debug,console_libvirt=debug,console_backend=debug,webvirtmgr_console=debug"
+            "info,console_proxy=debug,console_resolve=debug,console_libvirt=debug,console_backend=debug,console_tls=debug,webvirtmgr_console=debug"
         }
         _ => "info",
     };

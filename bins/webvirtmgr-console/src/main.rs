@@ -2,98 +2,79 @@
 
 #![forbid(unsafe_code)]
 
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use anyhow::{Context, Result};
-use clap::{ArgAction, Parser};
-use console_config::{DEFAULT_CONFIG_FILE, Flags, Settings, Sources};
-use console_inventory::SshUser;
-use tokio::net::TcpListener;
+use anyhow::{Context, Error, Result};
+use console_config::Settings;
+use console_listen::{ListenError, Passed};
+use console_proxy::{Tls, TlsError};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
-mod adapter;
-mod log;
+use crate::cli::{CommandLine, Task};
 
-/// Carries a virtual machine's VNC or SPICE screen from libvirt into a browser
-#[derive(Debug, Parser)]
-#[command(version, about, after_help = HELP)]
-struct Arguments {
-    /// Configuration file (TOML) [default: /etc/webvirtmgr-console/config.toml, if it is there]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Address or name to listen on [default: 0.0.0.0]
-    #[arg(short = 'H', long, value_name = "HOST")]
-    host: Option<String>,
-    /// TCP port to listen on; 0 lets the system choose [default: 6080]
-    #[arg(short, long, value_name = "PORT")]
-    port: Option<String>,
-    /// Say more: each request and its cause
-    #[arg(short, long, action = ArgAction::SetTrue, conflicts_with = "debug")]
-    verbose: bool,
-    /// Say everything, the libraries' messages included
-    #[arg(short, long, action = ArgAction::SetTrue)]
-    debug: bool,
-}
+mod adapter;
+mod cli;
+mod front;
+mod generate;
+mod log;
+mod url;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    log::start(arguments.verbose, arguments.debug);
-    match settings(arguments).and_then(|settings| Ok((resolver(&settings)?, settings))) {
-        Ok((resolver, settings)) => match serve(settings, resolver) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(cause) => {
-                error!("{cause:#}");
-                ExitCode::FAILURE
-            }
-        },
-        Err(cause) => {
-            error!("{cause:#}");
-            // EX_USAGE of sysexits.h: starting it again will not help.
-            ExitCode::from(64)
-        }
+    let CommandLine { sources, verbose, debug, task } = CommandLine::parse();
+    if let Task::Generate(kind) = task {
+        return printed(generate::write(&kind, &mut io::stdout()));
+    }
+    log::start(verbose, debug);
+    let loaded = match Settings::load(sources) {
+        Ok(loaded) => loaded,
+        Err(cause) => return failed(&cause.into(), wrong_settings()),
+    };
+    loaded.notes.iter().for_each(|note| info!("{note}"));
+    if task == Task::PrintConfig {
+        return printed(write!(io::stdout(), "{}", loaded.effective));
+    }
+    let settings = loaded.settings;
+    let (resolver, tls) = match adapter::resolver(&settings)
+        .and_then(|made| Ok((made, front::tls(&settings.server)?)))
+    {
+        Ok(made) => made,
+        Err(cause) => return failed(&cause, wrong_settings()),
+    };
+    match serve(settings, resolver, tls) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(cause) => failed(&cause, ExitCode::FAILURE),
     }
 }
 
-fn settings(arguments: Arguments) -> Result<Settings> {
-    let sources = Sources {
-        file: arguments.config.clone().unwrap_or_else(|| DEFAULT_CONFIG_FILE.into()),
-        file_required: arguments.config.is_some(),
-        environment: std::env::vars_os().filter_map(text_variable).collect(),
-        flags: Flags { host: arguments.host, port: arguments.port },
-    };
-    Ok(Settings::load(sources)?)
+fn printed(written: io::Result<()>) -> ExitCode {
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(cause) => failed(&cause.into(), ExitCode::FAILURE),
+    }
 }
 
-fn resolver(settings: &Settings) -> Result<adapter::Adapter> {
-    // As ssh does it: HOME may still be that of who started us.
-    let user = nix::unistd::User::from_uid(nix::unistd::Uid::effective()).ok().flatten();
-    let (name, home) = user.map(|user| (user.name, user.dir)).unzip();
-    let home = home.or_else(|| std::env::var_os("HOME").map(PathBuf::from));
-    let agent = std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
-    let home = home.unwrap_or_else(|| "/nonexistent".into());
-    adapter::resolver(settings, &SshUser { name: name.unwrap_or_default(), home, agent })
+fn failed(cause: &Error, code: ExitCode) -> ExitCode {
+    let listen = cause.downcast_ref::<ListenError>().and_then(ListenError::remedy);
+    let remedy = listen.or_else(|| Some(cause.downcast_ref::<TlsError>()?.remedy()));
+    error!(remedy, "{cause:#}");
+    code
 }
 
-/// A value that is not UTF-8 is kept with marks in it, to be refused where it is ours.
-fn text_variable((name, value): (OsString, OsString)) -> Option<(String, String)> {
-    Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
-}
-
-fn serve(settings: Settings, resolver: adapter::Adapter) -> Result<()> {
+fn serve(settings: Settings, resolver: adapter::Adapter, tls: Option<Arc<Tls>>) -> Result<()> {
+    // Before anything else opens a descriptor.
+    let passed = Passed::from_environment()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the async runtime")?;
     let served = runtime.block_on(async {
-        let (host, port) = (settings.server.host.clone(), settings.server.port);
-        let listener = TcpListener::bind((host.as_str(), port)).await.with_context(|| {
-            format!("cannot listen on {host} port {port}; choose others with -H and -p, or host and port in the configuration")
-        })?;
-        let mut terminate = signal(SignalKind::terminate()).context("cannot watch SIGTERM")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch SIGINT")?;
+        let watch = |kind, name| signal(kind).with_context(|| format!("cannot watch {name}"));
+        let mut terminate = watch(SignalKind::terminate(), "SIGTERM")?;
+        let mut interrupt = watch(SignalKind::interrupt(), "SIGINT")?;
+        let hangup = watch(SignalKind::hangup(), "SIGHUP")?;
         let shutdown = async move {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -101,11 +82,14 @@ fn serve(settings: Settings, resolver: adapter::Adapter) -> Result<()> {
             }
         };
         info!(version = env!("CARGO_PKG_VERSION"), hosts = settings.hosts.len(), "starting");
-        info!("listening on {}", listener.local_addr()?);
+        let front = front::listen(&settings.server, passed)?;
         if settings.hosts.is_empty() {
             warn!(remedy = "add [[hosts]] to the configuration", "no host is configured, so no token leads to a console");
         }
-        console_proxy::run(vec![listener], settings.server, resolver, shutdown).await;
+        tokio::select! {
+            () = console_proxy::run(front.listeners, tls.clone(), settings.server, resolver, shutdown) => {}
+            () = front::keep_up(tls, hangup) => {}
+        }
         info!("stopped");
         Ok(())
     });
@@ -114,7 +98,7 @@ fn serve(settings: Settings, resolver: adapter::Adapter) -> Result<()> {
     served
 }
 
-const HELP: &str = "\
-Flags override the environment (WS_HOST, WS_PORT, WS_PUBLIC_HOST), which overrides the file.
-A console is at http://HOST:PORT/console?token=<host id>-<domain uuid>.
-Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed, 2 wrong flags, 64 wrong settings.";
+/// EX_USAGE of sysexits.h: starting it again will not help.
+fn wrong_settings() -> ExitCode {
+    ExitCode::from(64)
+}

@@ -4,9 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::denied::Denied;
 use crate::folder::LOCK_TIMEOUT;
 use crate::holder::Holder;
+use permission_denied::Denied;
 
 /// Why an address cannot be listened on. The text says what is in the way, [`remedy`](Self::remedy) what to do about it.
 #[derive(Debug, thiserror::Error)]

@@ -36,7 +36,6 @@
 #![forbid(unsafe_code)]
 
 mod address;
-mod denied;
 mod error;
 mod folder;
 mod holder;
@@ -49,11 +48,11 @@ mod unix_socket;
 mod who;
 
 pub use address::Address;
-pub use denied::Denied;
 pub use error::ListenError;
 pub use folder::LOCK_TIMEOUT;
 pub use holder::{Holder, MAX_DESCRIPTORS, MAX_PROCESSES};
 pub use listening::{BACKLOG, Listening, Origin, Socket, open};
 pub use passed::{MAX_PASSED, Passed};
+pub use permission_denied::Denied;
 pub use unix_socket::{SocketFile, UnixSocket};
 pub use who::who_listens;

@@ -17,12 +17,12 @@ use rustix::fs::{FileType, Mode, chmod, fchmod, fstat};
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::denied::Denied;
 use crate::error::ListenError;
 use crate::folder::{Folder, LOCK_TIMEOUT};
 use crate::holder::{Holder, Owned, holders};
 use crate::listening::BACKLOG;
 use crate::unix_socket::{SocketFile, UnixSocket};
+use permission_denied::Denied;
 
 /// Listens on `path`, whose file gets exactly `mode`. To see whether an old socket is left over it is connected to.
 pub(crate) fn open(path: &Path, mode: u32) -> Result<UnixSocket, ListenError> {
@@ -127,7 +127,7 @@ fn by_table(path: &Path) -> Vec<Holder> {
 /// What the system said when something was to be done in the folder.
 fn folder_failed(path: &Path, folder: &Path, error: io::Error) -> ListenError {
     match Errno::from_io_error(&error) {
-        Some(Errno::NOENT) => match Denied::find(folder) {
+        Some(Errno::NOENT) => match Denied::connecting(folder) {
             Some(above) => ListenError::NoFolder {
                 path: path.to_owned(),
                 folder: folder.to_owned(),
@@ -144,7 +144,7 @@ fn folder_failed(path: &Path, folder: &Path, error: io::Error) -> ListenError {
 }
 
 fn denied(path: &Path, obstacle: &Path, error: io::Error) -> ListenError {
-    match Denied::find(obstacle) {
+    match Denied::connecting(obstacle) {
         Some(denied) => ListenError::Denied { path: path.to_owned(), denied: Box::new(denied) },
         None => failed(path, error),
     }

@@ -1,0 +1,106 @@
+//! Where connections are accepted, and what they are encrypted with.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use console_config::{ListenAddress, MinTlsVersion, ServerSettings};
+use console_listen::{Address, Listening, Origin, Passed, Socket, SocketFile};
+use console_proxy::{Listener, Tls, TlsSettings};
+use console_tls::{ClientCertificates, TlsVersion, system_roots};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::signal::unix::Signal;
+use tokio::sync::Notify;
+use tracing::info;
+
+/// The open listeners. Dropping it removes the socket files.
+#[derive(Debug)]
+pub(crate) struct Front {
+    pub(crate) listeners: Vec<Listener>,
+    _files: Vec<SocketFile>,
+}
+
+/// Listens where the settings or systemd say, and says where in the log. Needs tokio's runtime.
+pub(crate) fn listen(settings: &ServerSettings, passed: Passed) -> Result<Front> {
+    let addresses: Vec<Address> = settings.listen.iter().map(|at| address(&at.address)).collect();
+    let mut front = Front { listeners: Vec::new(), _files: Vec::new() };
+    let mut ports = Vec::new();
+    for Listening { origin, socket, .. } in console_listen::open(&addresses, passed)? {
+        let listen = match &origin {
+            Origin::Address(index) => settings.listen.get(*index),
+            Origin::Passed(_) => None,
+        };
+        let proxy_protocol = listen.is_some_and(|listen| listen.proxy_protocol);
+        let (place, kind) =
+            (socket.to_string(), if proxy_protocol { ", with the PROXY protocol" } else { "" });
+        match origin {
+            Origin::Passed(name) => {
+                info!("listening on {place}{kind}, passed by systemd as {name}")
+            }
+            Origin::Address(_) => info!("listening on {place}{kind}"),
+        }
+        let listener = match socket {
+            Socket::Tcp(listener) => {
+                ports.push(listener.local_addr()?);
+                Listener::from(TcpListener::from_std(listener)?)
+            }
+            Socket::Unix(socket) => {
+                let (listener, file) = socket.into_parts();
+                front._files.extend(file);
+                Listener::from(UnixListener::from_std(listener)?)
+            }
+        };
+        front.listeners.push(listener.proxy_protocol(proxy_protocol));
+    }
+    if let Some(url) = crate::url::console(settings, &ports) {
+        info!("consoles are at {url}");
+    }
+    Ok(front)
+}
+
+fn address(at: &ListenAddress) -> Address {
+    match at {
+        ListenAddress::Tcp { host, port } => Address::Tcp { host: host.clone(), port: *port },
+        ListenAddress::Unix { path, mode } => Address::Unix { path: path.clone(), mode: *mode },
+        ListenAddress::Systemd { name } => Address::Systemd { name: name.clone() },
+    }
+}
+
+/// The certificate, if there is one.
+pub(crate) fn tls(settings: &ServerSettings) -> Result<Option<Arc<Tls>>> {
+    let Some(files) = &settings.tls else { return Ok(None) };
+    let clients = files.clients.as_ref();
+    let public_name =
+        settings.public.host.as_ref().map(|host| host.host().trim_matches(['[', ']']).to_owned());
+    let tls = Tls::load(TlsSettings {
+        cert: files.cert.clone(),
+        key: files.key.clone(),
+        min_version: match files.min_version {
+            MinTlsVersion::Tls12 => TlsVersion::Tls12,
+            MinTlsVersion::Tls13 => TlsVersion::Tls13,
+        },
+        clients: clients.map(|clients| ClientCertificates {
+            ca: clients.ca.clone(),
+            required: clients.required,
+        }),
+        public_name,
+        roots: system_roots(),
+    })?;
+    Ok(Some(Arc::new(tls)))
+}
+
+/// Reloads the certificate when its files change, and on SIGHUP. Never returns.
+pub(crate) async fn keep_up(tls: Option<Arc<Tls>>, mut hangup: Signal) {
+    let asked = Arc::new(Notify::new());
+    let watched = async {
+        match tls {
+            Some(tls) => tls.watch(asked.clone()).await,
+            None => std::future::pending().await,
+        }
+    };
+    let told = async {
+        while hangup.recv().await.is_some() {
+            asked.notify_one()
+        }
+    };
+    tokio::join!(watched, told);
+}
