@@ -6,7 +6,13 @@ use harness::{Result, paths};
 
 #[test]
 fn pure_crates_depend_on_what_is_listed() -> Result<()> {
-    for name in ["console-token", "libvirt-graphics", "console-route", "console-greeting"] {
+    for name in [
+        "console-token",
+        "django-settings",
+        "libvirt-graphics",
+        "console-route",
+        "console-greeting",
+    ] {
         let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args([
                 "tree",

@@ -8,7 +8,7 @@ use figment::value::{Dict, Value};
 
 use crate::ConfigError;
 use crate::keys::{KEYS, Key, Kind};
-use crate::layer::{Layer, value};
+use crate::layer::{Layer, Source, value};
 
 /// Something in the application's settings that counts for nothing here. `Display` is one line: file, line, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,20 +44,24 @@ pub(crate) fn read(path: &Path) -> Result<(Layer, Vec<Note>), ConfigError> {
             None => _ = values.remove(key.name),
         }
     }
-    notes.extend(found.skipped.iter().map(|skipped| {
-        note(skipped.line, format!("{} counts for nothing here: {}", skipped.name, skipped.why))
-    }));
+    notes.extend(
+        found
+            .skipped
+            .iter()
+            .map(|skipped| note(skipped.line, format!("{skipped}, so it counts for nothing here"))),
+    );
     notes.extend(found.star_imports.iter().map(|import| {
         let module = &import.module;
         note(
             import.line,
             format!(
-                "{module} is not read; if it sets WS_ names, let django_settings name its file"
+                "{module} is not read; if it sets WS_ names, name its file in django_settings instead"
             ),
         )
     }));
     notes.sort_by_key(|note| note.line);
-    Ok((Layer { origin: path.display().to_string(), values }, notes))
+    let origin = path.display().to_string();
+    Ok((Layer { origin, source: Source::Django, values }, notes))
 }
 
 /// A value as figment has it; none for Python's `None` and for an empty text, which mean that nothing is set.

@@ -147,9 +147,9 @@ pub const KEYS: &[Key] = &[
     key(
         "client_certificate",
         Text,
-        "\"required\"",
+        "",
         "required, optional",
-        "with `client_ca`: whether a client without one is refused",
+        "with `client_ca`: whether a client without one is refused; by default it is",
     ),
     // The address that browsers connect to.
     flag(

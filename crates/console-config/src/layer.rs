@@ -9,13 +9,23 @@ use crate::keys::{Key, Kind};
 #[derive(Debug)]
 pub(crate) struct Layer {
     pub(crate) origin: String,
+    pub(crate) source: Source,
     pub(crate) values: Dict,
+}
+
+/// The kinds of sources, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Source {
+    Django,
+    File,
+    Environment,
+    Flags,
 }
 
 impl Layer {
     /// A single value that was written as text.
-    pub(crate) fn text(origin: String, key: &Key, text: &str) -> Self {
-        Self { origin, values: Dict::from([(key.name.to_owned(), value(key.kind, text))]) }
+    pub(crate) fn text(source: Source, origin: String, key: &Key, text: &str) -> Self {
+        Self { origin, source, values: Dict::from([(key.name.to_owned(), value(key.kind, text))]) }
     }
 }
 

@@ -84,17 +84,7 @@ pub(crate) fn read(from: &mut Reader<'_>) -> Vec<Listen> {
     let mut port = DEFAULT_PORT;
     from.set("host", &mut name, &text(HOST, host));
     from.set("port", &mut port, &whole(0..=u16::MAX));
-    if !from.has("listen") {
-        return vec![ListenAddress::Tcp { host: name, port }.into()];
-    }
-    if from.has("host") || from.has("port") {
-        from.refuse("listen", |key| {
-            format!(
-                "{key} and host or port exclude each other; write the address and port into {key}"
-            )
-        });
-    }
-    from.list("listen", ENTRIES, &entry(), |table| {
+    let listed = from.list("listen", ENTRIES, &entry(), |table| {
         let at = table.required("address", &text(ADDRESS, address));
         let mode = table.optional("mode", &mode());
         let mut proxy_protocol = false;
@@ -109,7 +99,18 @@ pub(crate) fn read(from: &mut Reader<'_>) -> Vec<Listen> {
             }
         };
         Some(Listen { address, proxy_protocol })
-    })
+    });
+    if !from.has("listen") {
+        return vec![ListenAddress::Tcp { host: name, port }.into()];
+    }
+    if from.has("host") || from.has("port") {
+        from.refuse("listen", |key| {
+            format!(
+                "{key} and host or port exclude each other; write the address and port into {key}"
+            )
+        });
+    }
+    listed
 }
 
 /// An entry that is no table.

@@ -98,7 +98,7 @@ pub(crate) fn read(from: &mut Reader<'_>) -> PublicAddress {
     PublicAddress { host: host.map(PublicHost::without_port), port: port.or(in_host), path }
 }
 
-const HOST: &str = "a host name or address with or without a port, as in console.example.org, 192.0.2.1:6080 or [2001:db8::1]:6080";
+const HOST: &str = "a host name or address with or without a port, as in console.example.org, 192.0.2.1:6080 or [2001:db8::1]";
 const PATH: &str = "a path without a query, as in /novncd/";
 
 /// The longest path, in bytes.

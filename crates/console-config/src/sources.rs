@@ -9,7 +9,7 @@ use figment::providers::{Format, Toml};
 
 use crate::django::{self, Note};
 use crate::keys::{KEYS, Key};
-use crate::layer::Layer;
+use crate::layer::{Layer, Source};
 use crate::{ConfigError, Problem};
 
 /// The configuration file where nobody names another.
@@ -61,13 +61,18 @@ impl Sources {
             let name = key.variable();
             let found = self.environment.iter().rfind(|(other, _)| *other == name);
             if let Some((_, text)) = found.filter(|(_, text)| !text.is_empty()) {
-                layers.push(Layer::text(format!("environment variable {name}"), key, text));
+                layers.push(Layer::text(
+                    Source::Environment,
+                    format!("environment variable {name}"),
+                    key,
+                    text,
+                ));
             }
         }
         for Flag { key, value } in &self.flags {
             if let Some(key) = Key::named(key) {
                 let flag = key.flag_text().unwrap_or_default();
-                layers.push(Layer::text(format!("flag {flag}"), key, value));
+                layers.push(Layer::text(Source::Flags, format!("flag {flag}"), key, value));
             }
         }
         let mut notes = Vec::new();
@@ -96,19 +101,19 @@ fn django_settings(layers: &[Layer]) -> Result<Option<PathBuf>, ConfigError> {
 
 /// `listen` says all that `host` and `port` say: a source that has one of both hides the other of the weaker ones.
 fn exclude_each_other(layers: &mut [Layer]) {
-    for strong in 1..layers.len() {
-        let (weaker, stronger) = layers.split_at_mut(strong);
-        let Some(stronger) = stronger.first() else { continue };
-        let has = |key: &str| stronger.values.contains_key(key);
-        let (listen, host) = (has("listen"), has("host") || has("port"));
-        for layer in weaker {
-            if listen {
-                layer.values.remove("host");
-                layer.values.remove("port");
-            }
-            if host {
-                layer.values.remove("listen");
-            }
+    let strongest = |keys: &[&str]| {
+        let having =
+            layers.iter().filter(|layer| keys.iter().any(|key| layer.values.contains_key(*key)));
+        having.map(|layer| layer.source).max()
+    };
+    let (listen, place) = (strongest(&["listen"]), strongest(&["host", "port"]));
+    for layer in layers {
+        if Some(layer.source) < listen {
+            layer.values.remove("host");
+            layer.values.remove("port");
+        }
+        if Some(layer.source) < place {
+            layer.values.remove("listen");
         }
     }
 }
@@ -128,7 +133,7 @@ fn file(path: &Path, required: bool) -> Result<Option<Layer>, ConfigError> {
         let at = error.span().map_or(0, |span| span.start);
         syntax(path, &text, at, error.message())
     })?;
-    Ok(Some(Layer { origin: path.display().to_string(), values }))
+    Ok(Some(Layer { origin: path.display().to_string(), source: Source::File, values }))
 }
 
 /// The text of a file of bounded size.

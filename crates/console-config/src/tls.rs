@@ -54,7 +54,7 @@ pub(crate) fn read(from: &mut Reader<'_>) -> (Option<TlsFiles>, bool) {
         }),
     );
     if !from.has("cert") {
-        for needs in ["key", "tls_min_version", "client_ca"] {
+        for needs in ["key", "client_ca"] {
             if from.has(needs) {
                 from.refuse(needs, |key| format!("{key} is of no use without cert"));
             }

@@ -10,12 +10,13 @@
 use std::fs;
 use std::path::Path;
 
-use console_config::{ConfigError, Flags, Settings, Sources};
+use console_config::{ConfigError, Flag, KEYS, Settings, Sources};
 
 fn load(folder: &Path, toml: &str) -> Result<Settings, ConfigError> {
     let file = folder.join("config.toml");
     fs::write(&file, toml).unwrap();
     Settings::load(Sources { file, file_required: true, ..Sources::default() })
+        .map(|loaded| loaded.settings)
 }
 
 /// The text with the folder's path taken away.
@@ -29,7 +30,20 @@ fn refusal(toml: &str) -> String {
 fn each_value_that_may_not_be_says_where_what_and_what_may() {
     const HOST: &str = "allowed is an address or a name, without a port";
     const PUBLIC_HOST: &str = "allowed is a host name or address with or without a port, as in console.example.org, 192.0.2.1:6080 or [2001:db8::1]";
-    let known = KEYS.join(", ");
+    const ORIGIN: &str = "allowed is a name or address, as in panel.example.org or https://panel.example.org (for all sites, origin_check = \"off\")";
+    const PROXY: &str = "allowed is an address, a network such as 10.0.0.0/8, or unix";
+    const LISTEN: &str = "an array of addresses and tables, as in [\"[::]:6080\", {address = \"127.0.0.1:6081\", proxy_protocol = true}]";
+    const ADDRESS: &str = "allowed is an address with a port, as in 192.0.2.1:6080 or [::]:6080, a socket, as in unix:/run/console.sock, or systemd, as in systemd or systemd:NAME";
+    let known: Vec<_> = KEYS.iter().map(|key| key.name).chain(["hosts"]).collect();
+    let known = known.join(", ");
+    let here = std::env::current_dir().unwrap();
+    let relative = |key: &str, path: &str| {
+        let meant = here.join(path);
+        format!(
+            "{key} is {path}, allowed is an absolute path; from here it would mean {}",
+            meant.display()
+        )
+    };
     let long = "x".repeat(61);
     let cut = format!("{}...", "x".repeat(60));
     for (toml, expected) in [
@@ -79,8 +93,54 @@ fn each_value_that_may_not_be_says_where_what_and_what_may() {
         ("host = \"a\\nb\"", &format!("host is \"a\\nb\", {HOST}")),
         (&format!("host = '{long}/'"), &format!("host is {cut}, {HOST}")),
         ("public_host = 'https://a'", &format!("public_host is https://a, {PUBLIC_HOST}")),
-        ("web_root = 'novnc'", "web_root is novnc, allowed is an absolute path"),
+        ("web_root = 'novnc'", &relative("web_root", "novnc")),
         ("web_root = \"/a\\u0000\"", "web_root is \"/a\\0\", allowed is an absolute path"),
+        ("cert = 'cert.pem'", &relative("cert", "cert.pem")),
+        ("cert = '/c'\nkey = '../k'", &relative("key", "../k")),
+        ("cert = ''", "cert is \"\", allowed is an absolute path"),
+        ("django_settings = 'settings.py'", &relative("django_settings", "settings.py")),
+        (
+            "tls_min_version = '1.1'\ncert = '/c'",
+            "tls_min_version is string \"1.1\", allowed is 1.2 or 1.3",
+        ),
+        (
+            "client_certificate = 'no'\ncert = '/c'\nclient_ca = '/a'\nssl_only = true",
+            "client_certificate is no, allowed is required or optional",
+        ),
+        ("public_port = 0", "public_port is 0, allowed is 1 to 65535"),
+        (
+            "public_path = '/a?b'",
+            "public_path is /a?b, allowed is a path without a query, as in /novncd/",
+        ),
+        ("origin_check = 'on'", "origin_check is on, allowed is enforce, warn or off"),
+        ("allowed_origins = ['a', '*']", &format!("allowed_origins has *, {ORIGIN}")),
+        ("allowed_origins = 1", &format!("allowed_origins has 1, {ORIGIN}")),
+        ("trusted_proxies = ['10.0.0.0/33']", &format!("trusted_proxies has 10.0.0.0/33, {PROXY}")),
+        ("trusted_proxies = ['localhost']", &format!("trusted_proxies has localhost, {PROXY}")),
+        ("ssl_only = 'maybe'", "ssl_only is string \"maybe\", allowed is true or false"),
+        ("listen = 'a:1'", &format!("listen is string \"a:1\", allowed are {LISTEN}")),
+        ("listen = ['a']", &format!("listen[0] is a, {ADDRESS}")),
+        ("listen = ['a:1', '::1:1']", &format!("listen[1] is ::1:1, {ADDRESS}")),
+        ("listen = ['unix:a']", &format!("listen[0] is unix:a, {ADDRESS}")),
+        ("listen = ['systemd:']", &format!("listen[0] is systemd:, {ADDRESS}")),
+        ("listen = ['systemdx']", &format!("listen[0] is systemdx, {ADDRESS}")),
+        ("listen = [{}]", "listen[0].address is missing"),
+        (
+            "listen = [{address = 'a:1', mode = '0600'}]",
+            "listen[0].mode is 0600, only a UNIX socket has one",
+        ),
+        (
+            "listen = [{address = 'unix:/a', mode = 600}]",
+            "listen[0].mode is 600, allowed is an octal number in quotes, \"0000\" to \"0777\"",
+        ),
+        (
+            "listen = [{address = 'unix:/a', mode = '1777'}]",
+            "listen[0].mode is 1777, allowed is an octal number in quotes, \"0000\" to \"0777\"",
+        ),
+        (
+            "listen = [{address = 'a:1', proxy = true}]",
+            "there is no key listen[0].proxy, known are address, mode, proxy_protocol",
+        ),
         // Two that do not fit together: the one that was written is the one to change.
         ("client_timeout = 20", "client_timeout is 20, it must be more than ping_interval, 25"),
         (
@@ -94,6 +154,29 @@ fn each_value_that_may_not_be_says_where_what_and_what_may() {
         (
             "max_connections = 999",
             "max_connections is 999, it must not be less than max_sessions, 1000",
+        ),
+        ("key = '/k'", "key is of no use without cert"),
+        (
+            "client_ca = '/a'\nclient_certificate = 'optional'",
+            "client_ca is of no use without cert",
+        ),
+        ("ssl_only = true", "ssl_only needs cert: without a certificate nobody could connect"),
+        ("client_certificate = 'optional'", "client_certificate is of no use without client_ca"),
+        (
+            "cert = '/c'\nclient_ca = '/a'",
+            "client_ca needs ssl_only = true, for a plain connection shows no certificate; or write client_certificate = \"optional\"",
+        ),
+        (
+            "public_host = 'a:1'\npublic_port = 2",
+            "public_port is 2, but public_host has port 1; write it in one of them",
+        ),
+        (
+            "listen = ['a:1']\nhost = 'b'",
+            "listen and host or port exclude each other; write the address and port into listen",
+        ),
+        (
+            "listen = [{address = 'a:1', proxy_protocol = true}]",
+            "listen expects the PROXY protocol, but nobody is trusted to speak it; write the reverse proxy's address into trusted_proxies",
         ),
         // Unknown keys.
         ("prot = 1", "there is no key prot, did you mean port?"),
@@ -182,11 +265,11 @@ fn all_that_is_wrong_is_said_at_once() {
         file: file.clone(),
         file_required: true,
         environment: vec![text("WS_PORT", "https"), text("WS_PUBLIC_HOST", "a/b")],
-        flags: Flags { host: Some("a:1".into()), port: None },
+        flags: vec![Flag { key: "host", value: "a:1".into() }],
     })
     .unwrap_err();
     let lines = [
-        "flag -H: host is a:1, allowed is an address or a name, without a port",
+        "flag -H, --host: host is a:1, allowed is an address or a name, without a port",
         "environment variable WS_PORT: port is string \"https\", allowed is a whole number, 0 to 65535",
         "environment variable WS_PUBLIC_HOST: public_host is a/b, allowed is a host name or address with or without a port, as in \
          console.example.org, 192.0.2.1:6080 or [2001:db8::1]",
@@ -235,7 +318,7 @@ fn a_file_that_cannot_be_read_says_so() {
     assert_eq!(Settings::load(required()).unwrap_err().to_string(), text);
 
     fs::write(&path, "#".repeat(console_config::MAX_FILE_SIZE)).unwrap();
-    assert_eq!(Settings::load(required()).unwrap(), Settings::default());
+    assert_eq!(Settings::load(required()).unwrap().settings, Settings::default());
     fs::write(&path, "#".repeat(console_config::MAX_FILE_SIZE + 1)).unwrap();
     assert!(matches!(Settings::load(required()), Err(ConfigError::TooLarge { .. })));
 
@@ -244,33 +327,3 @@ fn a_file_that_cannot_be_read_says_so() {
     let error = Settings::load(Sources { file, ..Sources::default() }).unwrap_err();
     assert!(matches!(error, ConfigError::Read { .. }), "{error:?}");
 }
-
-const KEYS: [&str; 27] = [
-    "host",
-    "port",
-    "public_host",
-    "web_root",
-    "spice_root",
-    "max_sessions",
-    "max_connections",
-    "max_message_size",
-    "early_bytes",
-    "header_timeout",
-    "lookup_timeout",
-    "connect_timeout",
-    "ping_interval",
-    "client_timeout",
-    "close_timeout",
-    "shutdown_timeout",
-    "ssh_connect_timeout",
-    "ssh_handshake_timeout",
-    "ssh_auth_timeout",
-    "ssh_channel_timeout",
-    "ssh_idle_timeout",
-    "ssh_keepalive_interval",
-    "ssh_keepalive_count",
-    "ssh_channels_per_connection",
-    "ssh_connections_per_host",
-    "ssh_channel_buffer",
-    "hosts",
-];

@@ -11,7 +11,7 @@ fn load(folder: &Path, host: &str) -> Result<HostSettings, ConfigError> {
     let file = folder.join("config.toml");
     fs::write(&file, format!("[[hosts]]\nid = 1\n{host}\n")).unwrap();
     let settings = Settings::load(Sources { file, file_required: true, ..Sources::default() });
-    settings.map(|settings| settings.hosts[0].clone())
+    settings.map(|loaded| loaded.settings.hosts[0].clone())
 }
 
 fn refusal(host: &str) -> String {
@@ -96,7 +96,10 @@ fn keys_that_do_not_go_together() {
         (format!("{TCP}\npassword = 'x'"), "hosts[0].password needs login beside it".into()),
         (
             format!("{SSH}\nssh_key = 'k'"),
-            "hosts[0].ssh_key is k, allowed is an absolute path".into(),
+            format!(
+                "hosts[0].ssh_key is k, allowed is an absolute path; from here it would mean {}",
+                std::env::current_dir().unwrap().join("k").display()
+            ),
         ),
         (
             format!("{SSH}\nssh_tunnel = 'yes'"),

@@ -7,64 +7,204 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use console_config::{
-    ConfigError, Connection, Endpoint, Flags, HostSettings, ServerSettings, Settings, Sources,
-    SshHostKeys, SshLimits, SshSettings, SshTunnel,
+    ClientCa, ConfigError, Connection, Endpoint, Flag, HostSettings, KEYS, Listen, ListenAddress,
+    Loaded, MinTlsVersion, OriginCheck, PublicAddress, ServerSettings, Settings, Sources,
+    SshHostKeys, SshLimits, SshSettings, SshTunnel, TlsFiles,
 };
 use console_token::HostId;
 
 /// Settings from a file with this content.
-fn load(toml: &str, environment: &[(&str, &str)], flags: Flags) -> Result<Settings, ConfigError> {
+fn load(
+    toml: &str,
+    environment: &[(&str, &str)],
+    flags: &[(&'static str, &str)],
+) -> Result<Loaded, ConfigError> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
     fs::write(&file, toml).unwrap();
     let text = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
     let environment = environment.iter().map(text).collect();
+    let flag = |&(key, value): &(&'static str, &str)| Flag { key, value: value.to_owned() };
+    let flags = flags.iter().map(flag).collect();
     Settings::load(Sources { file, file_required: true, environment, flags })
 }
 
+fn server(
+    toml: &str,
+    environment: &[(&str, &str)],
+    flags: &[(&'static str, &str)],
+) -> ServerSettings {
+    load(toml, environment, flags).unwrap().settings.server
+}
+
+fn tcp(host: &str, port: u16) -> Listen {
+    ListenAddress::Tcp { host: host.to_owned(), port }.into()
+}
+
+/// A line of the file, or none.
+fn line(key: &str, value: &str) -> String {
+    if value.is_empty() { String::new() } else { format!("{key} = {value}\n") }
+}
+
+/// The wiki's settings, each through every source and over each weaker one. `settings.py` is Python, the file TOML, the rest text.
 #[test]
 fn the_later_source_is_the_stronger() {
-    let file = "host = \"file\"\nport = 1\npublic_host = \"file\"\nmax_sessions = 7";
-    let variables = [
-        ("WS_HOST", "environment"),
-        ("WS_PORT", "2"),
-        ("WS_PUBLIC_HOST", "environment:2"),
-        ("WS_MAX_SESSIONS", "8"),
-        ("HOST", "other"),
-    ];
-    let flags = Flags { host: Some("flag".into()), port: Some("3".into()) };
-    let ends = |settings: Settings| {
-        let ServerSettings { host, port, public_host, max_sessions, .. } = settings.server;
-        (host, port, public_host.map(|host| host.to_string()).unwrap_or_default(), max_sessions)
+    let folder = tempfile::tempdir().unwrap();
+    let python = folder.path().join("settings.py");
+    type Shown = fn(&ServerSettings) -> String;
+    let listen: Shown = |settings| settings.listen[0].address.to_string();
+    let cert: Shown = |settings| {
+        settings.tls.as_ref().map(|tls| tls.cert.display().to_string()).unwrap_or_default()
     };
-    let none = Flags::default;
-    for (settings, host, port, public_host, max_sessions) in [
-        (load("", &[], none()), "0.0.0.0", 6080, "", 1000),
-        (load(file, &[], none()), "file", 1, "file", 7),
-        (load("", &variables, none()), "environment", 2, "environment:2", 1000),
-        (load(file, &variables, none()), "environment", 2, "environment:2", 7),
-        (load(file, &variables, flags.clone()), "flag", 3, "environment:2", 7),
-        (load(file, &[], flags), "flag", 3, "file", 7),
-        (load(file, &[("WS_HOST", ""), ("WS_PORT", "")], none()), "file", 1, "file", 7),
-        // A stronger source hides a weaker one, faults included, and leaves the rest alone.
+    let key: Shown = |settings| {
+        let tls = settings.tls.as_ref();
+        tls.and_then(|tls| tls.key.as_ref())
+            .map(|key| key.display().to_string())
+            .unwrap_or_default()
+    };
+    let ssl_only: Shown = |settings| settings.ssl_only.to_string();
+    let host: Shown =
+        |settings| settings.public.host.as_ref().map(ToString::to_string).unwrap_or_default();
+    let port: Shown =
+        |settings| settings.public.port.map(|port| port.to_string()).unwrap_or_default();
+    let path: Shown =
+        |settings| settings.public.path.as_ref().map(ToString::to_string).unwrap_or_default();
+    // Beside each key what it needs, then (Python, TOML, environment, flag), each with what comes of it.
+    for (name, beside, values, shown) in [
         (
-            load("port = \"x\"", &[], Flags { port: Some("0".into()), host: None }),
-            "0.0.0.0",
-            0,
+            "host",
             "",
-            1000,
+            [("'a'", "a:6080"), ("\"b\"", "b:6080"), ("c", "c:6080"), ("d", "d:6080")],
+            listen,
+        ),
+        (
+            "port",
+            "",
+            [("1", "0.0.0.0:1"), ("2", "0.0.0.0:2"), ("3", "0.0.0.0:3"), ("4", "0.0.0.0:4")],
+            listen,
+        ),
+        ("cert", "", [("'/a'", "/a"), ("\"/b\"", "/b"), ("/c", "/c"), ("/d", "/d")], cert),
+        (
+            "key",
+            "cert = \"/x\"\n",
+            [("'/a'", "/a"), ("\"/b\"", "/b"), ("/c", "/c"), ("/d", "/d")],
+            key,
+        ),
+        (
+            "ssl_only",
+            "cert = \"/x\"\n",
+            [("True", "true"), ("false", "false"), ("yes", "true"), ("true", "true")],
+            ssl_only,
+        ),
+        ("public_host", "", [("'a'", "a"), ("\"b\"", "b"), ("c", "c"), ("d", "d")], host),
+        ("public_port", "", [("1", "1"), ("2", "2"), ("3", "3"), ("4", "4")], port),
+        (
+            "public_path",
+            "",
+            [("'/a/'", "/a/"), ("\"/b/\"", "/b/"), ("/c/", "/c/"), ("d", "/d/")],
+            path,
         ),
     ] {
-        let expected = (host.to_owned(), port, public_host.to_owned(), max_sessions);
-        assert_eq!(ends(settings.unwrap()), expected);
+        let variable = format!("WS_{}", name.to_uppercase());
+        for strongest in 0..4 {
+            // All sources up to this one have the key.
+            let [django, file, environment, flag] =
+                std::array::from_fn(|source| source <= strongest);
+            fs::write(
+                &python,
+                if django { format!("{variable} = {}\n", values[0].0) } else { String::new() },
+            )
+            .unwrap();
+            let mut toml = format!("django_settings = \"{}\"\n{beside}", python.display());
+            toml += &line(name, if file { values[1].0 } else { "" });
+            let variables = [(variable.as_str(), if environment { values[2].0 } else { "" })];
+            let flags = [(name, values[3].0)];
+            let found = server(&toml, &variables, if flag { &flags } else { &[] });
+            assert_eq!(shown(&found), values[strongest].1, "{name} of source {strongest}");
+        }
     }
+}
+
+/// Every key has a variable, and reads from it what it reads from the file.
+#[test]
+fn every_key_is_read_from_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let python = folder.path().join("settings.py");
+    fs::write(&python, "").unwrap();
+    let python = python.display().to_string();
+    let beside = "cert = \"/x\"\nclient_ca = \"/x\"\nssl_only = true\n";
+    for key in KEYS {
+        let (text, toml) = match key.name {
+            "listen" => ("a:1, unix:/b", "[\"a:1\", \"unix:/b\"]".to_owned()),
+            "ssl_only" => ("on", "true".to_owned()),
+            "tls_min_version" => ("1.3", "\"1.3\"".to_owned()),
+            "client_certificate" => ("optional", "\"optional\"".to_owned()),
+            "origin_check" => ("off", "\"off\"".to_owned()),
+            "allowed_origins" => ("a,b", "[\"a\", \"b\"]".to_owned()),
+            "trusted_proxies" => ("10.0.0.0/8,unix", "[\"10.0.0.0/8\", \"unix\"]".to_owned()),
+            "django_settings" => (python.as_str(), format!("{python:?}")),
+            "max_message_size" | "ssh_channel_buffer" => ("65537", "65537".to_owned()),
+            "early_bytes" | "max_connections" => ("3333", "3333".to_owned()),
+            "client_timeout" => ("77.5", "77.5".to_owned()),
+            "ping_interval" => ("7.5", "7.5".to_owned()),
+            _ if key.default.is_empty() || key.default.starts_with('"') => {
+                ("/some", "\"/some\"".to_owned())
+            }
+            _ => ("33", "33".to_owned()),
+        };
+        let (text, toml) = match key.name {
+            "host" | "public_host" => ("name", "\"name\"".to_owned()),
+            "public_port" => ("33", "33".to_owned()),
+            _ => (text, toml),
+        };
+        let rest: String = beside
+            .lines()
+            .filter(|one| !one.starts_with(&format!("{} ", key.name)))
+            .map(|one| format!("{one}\n"))
+            .collect();
+        let by_file = server(&format!("{rest}{} = {toml}", key.name), &[], &[]);
+        let by_environment = server(&rest, &[(&key.variable(), text)], &[]);
+        assert_eq!(by_environment, by_file, "{}", key.name);
+        let is_default = by_file == server(beside, &[], &[]);
+        assert!(
+            !is_default || ["ssl_only", "django_settings"].contains(&key.name),
+            "{} changes nothing",
+            key.name
+        );
+    }
+}
+
+#[test]
+fn a_source_hides_the_weaker_ones_word_for_where_to_listen() {
+    let listen = "listen = [\"a:1\"]";
+    let env = [("WS_LISTEN", "b:2,[::1]:3")];
+    assert_eq!(server(listen, &[], &[]).listen, [tcp("a", 1)]);
+    assert_eq!(server(listen, &env, &[]).listen, [tcp("b", 2), tcp("::1", 3)]);
+    assert_eq!(server(listen, &[], &[("port", "4")]).listen, [tcp("0.0.0.0", 4)]);
+    assert_eq!(server("host = \"h\"\nport = 5", &env, &[]).listen, [tcp("b", 2), tcp("::1", 3)]);
+    assert_eq!(server("host = \"h\"", &[("WS_PORT", "6")], &[]).listen, [tcp("h", 6)]);
+    let both = load("listen = [\"a:1\"]\nport = 2", &[], &[]).unwrap_err().to_string();
+    assert!(both.contains("listen and host or port exclude each other"), "{both}");
+    let both = load("", &[], &[("host", "a"), ("listen", "b:1")]).unwrap_err().to_string();
+    assert!(
+        both.starts_with("flag --listen: listen and host or port exclude each other"),
+        "{both}"
+    );
+}
+
+#[test]
+fn empty_variables_count_as_not_set() {
+    let found = server("host = \"h\"\nport = 1", &[("WS_HOST", ""), ("WS_PORT", "")], &[]);
+    assert_eq!(found.listen, [tcp("h", 1)]);
+    // A stronger source hides a weaker one, faults included, and leaves the rest alone.
+    assert_eq!(server("port = \"x\"", &[], &[("port", "0")]).listen, [tcp("0.0.0.0", 0)]);
 }
 
 #[test]
 fn without_sources_there_are_the_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
-    let settings = Settings::load(Sources { file, ..Sources::default() }).unwrap();
+    let settings = Settings::load(Sources { file, ..Sources::default() }).unwrap().settings;
     assert_eq!(settings, Settings::default());
     assert_eq!(settings.server, ServerSettings::default());
     let default = Sources::default();
@@ -72,48 +212,29 @@ fn without_sources_there_are_the_defaults() {
     assert!(!default.file_required);
 }
 
-/// Were a default out of its own range, the file that spells it out would be refused.
+/// Were a default out of its own range, or not what it is said to be, the file that spells it out would be refused or change something.
 #[test]
 fn a_file_that_spells_the_defaults_out_changes_nothing() {
-    let settings = load(
-        r#"
-        host = "0.0.0.0"
-        port = 6080
-        max_sessions = 1000
-        max_connections = 2000
-        max_message_size = 1_048_576
-        early_bytes = 65_536
-        header_timeout = 10
-        lookup_timeout = 10.0
-        connect_timeout = 10
-        ping_interval = 25
-        client_timeout = 75
-        close_timeout = 5
-        shutdown_timeout = 10
-        ssh_connect_timeout = 10
-        ssh_handshake_timeout = 10
-        ssh_auth_timeout = 20
-        ssh_channel_timeout = 10
-        ssh_idle_timeout = 60
-        ssh_keepalive_interval = 15
-        ssh_keepalive_count = 3
-        ssh_channels_per_connection = 64
-        ssh_connections_per_host = 16
-        ssh_channel_buffer = 262_144
-        "#,
-        &[],
-        Flags::default(),
-    );
-    assert_eq!(settings.unwrap(), Settings::default());
+    let toml: String = KEYS.iter().map(|key| line(key.name, key.default)).collect();
+    assert_eq!(load(&toml, &[], &[]).unwrap().settings, Settings::default());
 }
 
 #[test]
 fn every_key_reaches_its_own_field() {
     let settings = load(
         r#"
-        host = "[::]"
-        port = 0
+        listen = ["[::]:0", "hv1:6080", {address = "127.0.0.1:1", proxy_protocol = true}, "unix:/a", {address = "unix:/b", mode = "0600"}, "systemd:web"]
+        cert = "/cert"
+        key = "/key"
+        ssl_only = true
+        tls_min_version = 1.3
+        client_ca = "/ca"
+        client_certificate = "optional"
         public_host = "console.example.org:8443"
+        public_path = "/novncd/"
+        origin_check = "warn"
+        allowed_origins = ["https://panel.example.org", "null"]
+        trusted_proxies = ["127.0.0.1", "10.0.0.0/8", "unix"]
         web_root = "/srv/novnc"
         spice_root = "/srv/spice"
         max_sessions = 11
@@ -163,12 +284,39 @@ fn every_key_reaches_its_own_field() {
         ssh_host_keys = "accept-new"
         "#,
         &[],
-        Flags::default(),
+        &[],
     );
+    let settings = settings.unwrap().settings;
+    let allowed: Vec<_> = settings.server.origins.allowed.iter().map(ToString::to_string).collect();
+    assert_eq!(allowed, ["https://panel.example.org", "null"]);
+    let trusted = &settings.server.trusted_proxies;
+    let has = |address: &str| trusted.has(address.parse().unwrap());
+    assert!(has("127.0.0.1") && has("10.255.0.1") && has("::ffff:10.0.0.1") && trusted.has_unix());
+    assert!(!has("127.0.0.2") && !has("11.0.0.1") && !has("::1") && !trusted.is_empty());
+    let unix = |path: &str, mode| ListenAddress::Unix { path: path.into(), mode }.into();
     let server = ServerSettings {
-        host: "::".into(),
-        port: 0,
-        public_host: Some("console.example.org:8443".parse().unwrap()),
+        listen: vec![
+            tcp("::", 0),
+            tcp("hv1", 6080),
+            Listen { proxy_protocol: true, ..tcp("127.0.0.1", 1) },
+            unix("/a", 0o660),
+            unix("/b", 0o600),
+            ListenAddress::Systemd { name: Some("web".into()) }.into(),
+        ],
+        tls: Some(TlsFiles {
+            cert: "/cert".into(),
+            key: Some("/key".into()),
+            min_version: MinTlsVersion::Tls13,
+            clients: Some(ClientCa { ca: "/ca".into(), required: false }),
+        }),
+        ssl_only: true,
+        public: PublicAddress {
+            host: Some("console.example.org".parse().unwrap()),
+            port: NonZeroU16::new(8443),
+            path: Some("/novncd/".parse().unwrap()),
+        },
+        origins: settings.server.origins.clone(),
+        trusted_proxies: trusted.clone(),
         web_root: Some("/srv/novnc".into()),
         spice_root: Some("/srv/spice".into()),
         max_sessions: 11,
@@ -233,5 +381,6 @@ fn every_key_reaches_its_own_field() {
             },
         },
     ];
-    assert_eq!(settings.unwrap(), Settings { server, hosts });
+    assert_eq!(settings.server.origins.check, OriginCheck::Warn);
+    assert_eq!(settings, Settings { server, hosts });
 }

@@ -1,5 +1,7 @@
 //! docs/protocol.md, section HTTP, row by row.
 
+use std::num::NonZeroU16;
+
 use console_config::ServerSettings;
 use console_proxy::{ConsoleKind, Fault, Route};
 use harness::websocket::{http, raw_http};
@@ -75,22 +77,24 @@ async fn the_page_names_the_guest_escaped_and_its_policy_allows_no_inline_script
     let table = [
         (None, "connect-src 'self'"),
         (
-            Some("console.example.org"),
+            Some(("console.example.org", 0)),
             "connect-src 'self' ws://console.example.org:* wss://console.example.org:*",
         ),
-        (Some("192.0.2.1:443"), "connect-src 'self' ws://192.0.2.1:443 wss://192.0.2.1:443"),
-        (Some("[2001:db8::1]:443"), "connect-src 'self' ws: wss:"),
+        (Some(("192.0.2.1", 443)), "connect-src 'self' ws://192.0.2.1:443 wss://192.0.2.1:443"),
+        (Some(("2001:db8::1", 443)), "connect-src 'self' ws: wss:"),
     ];
     for (public_host, sources) in table {
         let mut settings = with_novnc(&folder);
-        settings.public_host = public_host.map(|host| host.parse().unwrap());
+        let (host, port) = public_host.unzip();
+        settings.public.host = host.map(|host: &str| host.parse().unwrap());
+        settings.public.port = port.and_then(NonZeroU16::new);
         let server = Server::start(settings, vnc()).await;
         let page = format!("/console?token={TOKEN}");
         let page = http(server.address, "GET", &page, &[]).await.unwrap();
         let (head, body) = page.split_once("\r\n\r\n").unwrap();
         assert!(body.contains("web-1 &lt;b&gt;&amp;"), "{body}");
         assert!(!body.contains("<b>&") && !body.contains("/secret/path") && !body.contains(TOKEN));
-        assert!(body.contains(public_host.unwrap_or_default()));
+        assert!(body.contains(host.unwrap_or_default()));
         let policy =
             head.lines().find(|line| line.starts_with("content-security-policy:")).unwrap();
         assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
@@ -222,5 +226,40 @@ async fn garbage_is_answered_with_400() {
     let endless = format!("GET / HTTP/1.1\r\nCookie: {}", "x".repeat(200_000));
     let answer = raw_http(server.address, &endless).await;
     assert!(answer.is_err() || answer.unwrap().starts_with("HTTP/1.1 431 "));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_public_path_is_stripped_or_not_as_reverse_proxies_do_it() {
+    let folder = novnc();
+    let mut settings = with_novnc(&folder);
+    settings.public.path = Some("/novncd/".parse().unwrap());
+    settings.public.port = NonZeroU16::new(444);
+    let server = Server::start(settings, vnc()).await;
+    for (path, expected) in [
+        ("/", "200 OK"),
+        ("/novncd/", "200 OK"),
+        ("/novncd", "404 Not Found"),
+        (&*format!("/console?token={TOKEN}"), "200 OK"),
+        (&format!("/novncd/console?token={TOKEN}"), "200 OK"),
+        ("/novncd/console/console.js", "200 OK"),
+        ("/novncd/console/novnc/core/rfb.js", "200 OK"),
+        ("/novncdx/console/console.js", "404 Not Found"),
+        ("/novncd/novncd/console/console.js", "404 Not Found"),
+        ("/novncd/console/novnc/../novnc/core/rfb.js", "404 Not Found"),
+    ] {
+        let answer = http(server.address, "GET", path, &[]).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {expected}\r\n")), "{path}: {answer}");
+        if path.contains("token") {
+            assert!(
+                answer.contains("data-public-port=\"444\" data-public-path=\"/novncd/\""),
+                "{answer}"
+            );
+            assert!(
+                answer.contains("connect-src 'self' ws://127.0.0.1:444 wss://127.0.0.1:444"),
+                "{answer}"
+            );
+        }
+    }
     server.stop().await;
 }

@@ -1,10 +1,13 @@
 //! A server on a port of its own, its scripted resolver, and a backend that a test holds in its hands.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use console_config::ServerSettings;
-use console_proxy::{ConsoleKind, ConsoleToken, Fault, Refusal, Resolve, Route, Target, run};
+use console_proxy::{
+    ConsoleKind, ConsoleToken, Fault, Listener, Refusal, Resolve, Route, Target, Tls, run,
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -49,11 +52,22 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(settings: ServerSettings, resolver: impl Resolve) -> Self {
+        Self::with(settings, resolver, false, None).await
+    }
+
+    /// A server whose listener may expect the PROXY protocol, and which may have a certificate.
+    pub(crate) async fn with(
+        settings: ServerSettings,
+        resolver: impl Resolve,
+        proxy_protocol: bool,
+        tls: Option<Arc<Tls>>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let listener = Listener::from(listener).proxy_protocol(proxy_protocol);
         let (stop, stopped) = oneshot::channel();
         let shutdown = async { drop(stopped.await) };
-        let task = tokio::spawn(run(vec![listener], settings, resolver, shutdown));
+        let task = tokio::spawn(run(vec![listener], tls, settings, resolver, shutdown));
         Self { address, stop, task }
     }
 
