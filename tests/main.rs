@@ -1,6 +1,7 @@
 //! The whole program, one file for each behaviour. `cargo xtask test e2e` installs what they need.
 
 mod clients;
+mod encrypted;
 mod failures;
 mod hypervisor;
 mod leaks;

@@ -25,7 +25,7 @@ fn wrong_settings_are_refused_with_file_key_and_what_is_allowed() -> Result<()> 
         ("prot = 1", &[][..], &[][..], "config.toml: there is no key prot, did you mean port?"),
         ("port = 'x'", &[], &[], "config.toml: port is string \"x\", allowed is a whole number"),
         ("max_sessions = 0", &[], &[], "config.toml: max_sessions is 0, allowed is 1 to 1000000"),
-        ("", &["-p", "70000"], &[], "flag -p: port is 70000, allowed is 0 to 65535"),
+        ("", &["-p", "70000"], &[], "flag -p, --port: port is 70000, allowed is 0 to 65535"),
         ("", &[], &[("WS_PORT", "http")], "environment variable WS_PORT: port is string \"http\""),
         (
             "[[hosts]]\nid = 1\nconnection = 'ssh'",
@@ -67,8 +67,11 @@ async fn a_port_in_use_is_named_and_exits_1() -> Result<()> {
     let output = run("", &["-H", "127.0.0.1", "-p", &port], &[])?;
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(error.contains(&format!("cannot listen on 127.0.0.1 port {port}")), "{error}");
-    assert!(error.contains("Address already in use"), "{error}");
+    let (us, program) = (std::process::id(), std::env::current_exe()?);
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    let expected = format!("127.0.0.1 port {port} is taken by {name} (pid {us}, ");
+    assert!(error.contains(&expected), "{expected:?} is missing: {error}");
+    assert!(error.contains("choose another port with -p or port"), "{error}");
     Ok(())
 }
 

@@ -62,6 +62,21 @@ impl Browser {
     ///
     /// Chromium or its driver is missing, root cannot be had, or it does not start.
     pub async fn start(dir: &Path) -> Result<Self> {
+        Self::start_with(dir, &[]).await
+    }
+
+    /// Starts one that takes the certificate with this [fingerprint](crate::certificates::Issued::fingerprint), and no other that it does not
+    /// know.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn trusting(dir: &Path, fingerprint: &str) -> Result<Self> {
+        Self::start_with(dir, &[format!("--ignore-certificate-errors-spki-list={fingerprint}")])
+            .await
+    }
+
+    async fn start_with(dir: &Path, more: &[String]) -> Result<Self> {
         ensure!(
             paths::program("chromedriver").is_some(),
             "chromedriver is missing: run `cargo xtask setup` (packages chromium, chromium-driver)"
@@ -83,6 +98,7 @@ impl Browser {
         let profile = dir.join("profile");
         let mut flags: Vec<String> = FLAGS.iter().map(|&flag| flag.into()).collect();
         flags.push(format!("--user-data-dir={}", profile.display()));
+        flags.extend_from_slice(more);
         let options = json!({ "goog:chromeOptions": { "args": flags } });
         let Value::Object(capabilities) = options else { bail!("capabilities are an object") };
         let url = format!("http://127.0.0.1:{port}");

@@ -31,6 +31,7 @@
 pub mod bed;
 pub mod boot;
 pub mod browser;
+pub mod certificates;
 pub mod domain;
 pub mod guest;
 pub mod lease;

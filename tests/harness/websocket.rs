@@ -8,7 +8,7 @@ use futures_util::{SinkExt, StreamExt};
 use hyper_tungstenite::WebSocketStream;
 pub use hyper_tungstenite::tungstenite::Message;
 use hyper_tungstenite::tungstenite::protocol::Role;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -17,11 +17,11 @@ pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// The client's end of one session.
 #[derive(Debug)]
-pub struct Client {
+pub struct Client<S = TcpStream> {
     /// The 101 answer's head.
     pub head: String,
     /// The frames behind it.
-    pub stream: WebSocketStream<TcpStream>,
+    pub stream: WebSocketStream<S>,
 }
 
 /// How a session ended, as a browser sees it.
@@ -42,10 +42,26 @@ impl Client {
     ///
     /// When the answer is not a 101.
     pub async fn open(proxy: SocketAddr, path: &str, headers: &[&str]) -> Result<Self> {
-        let mut stream = TcpStream::connect(proxy).await.context("connecting to the proxy")?;
+        let stream = TcpStream::connect(proxy).await.context("connecting to the proxy")?;
         stream.set_nodelay(true)?;
+        Self::open_over(stream, &proxy.to_string(), path, headers).await
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    /// The same over a stream that is connected already, to `host`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::open`].
+    pub async fn open_over(
+        mut stream: S,
+        host: &str,
+        path: &str,
+        headers: &[&str],
+    ) -> Result<Self> {
         let head = format!(
-            "GET {path} HTTP/1.1\r\nHost: {proxy}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{}\r\n",
             headers.iter().map(|line| format!("{line}\r\n")).collect::<String>()
         );
@@ -162,7 +178,7 @@ pub async fn http(proxy: SocketAddr, method: &str, path: &str, headers: &[&str])
     raw_http(proxy, &request).await
 }
 
-async fn read_head(stream: &mut TcpStream) -> Result<String> {
+async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Result<String> {
     let mut head = Vec::new();
     // Byte by byte, so that not one byte of the first frame is taken.
     while !head.ends_with(b"\r\n\r\n") {
