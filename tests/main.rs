@@ -5,6 +5,7 @@ mod encrypted;
 mod failures;
 mod hypervisor;
 mod leaks;
+mod mixed;
 mod page;
 mod program;
 mod pure_crates;
@@ -20,6 +21,7 @@ mod ssh_host_keys;
 mod ssh_login;
 mod ssh_rig;
 mod ssh_slow;
+mod tls_client;
 mod tunnels;
 
 use std::time::Duration;

@@ -90,17 +90,19 @@ pub(crate) fn tls(settings: &ServerSettings) -> Result<Option<Arc<Tls>>> {
 
 /// Reloads the certificate when its files change, and on SIGHUP. Never returns.
 pub(crate) async fn keep_up(tls: Option<Arc<Tls>>, mut hangup: Signal) {
-    let asked = Arc::new(Notify::new());
-    let watched = async {
-        match tls {
-            Some(tls) => tls.watch(asked.clone()).await,
-            None => std::future::pending().await,
+    let Some(tls) = tls else {
+        while hangup.recv().await.is_some() {
+            info!(
+                "SIGHUP: there is no certificate to reload, and other settings are read at start only"
+            );
         }
+        return std::future::pending().await;
     };
+    let asked = Arc::new(Notify::new());
     let told = async {
         while hangup.recv().await.is_some() {
-            asked.notify_one()
+            asked.notify_one();
         }
     };
-    tokio::join!(watched, told);
+    tokio::join!(tls.watch(asked.clone()), told);
 }
