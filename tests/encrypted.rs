@@ -258,7 +258,7 @@ async fn a_browser_opens_a_console_by_https_and_another_one_by_http() -> Result<
     let plain = proxy.page_url(guest.uuid());
     let encrypted = plain.replacen("http://", "https://", 1);
 
-    let trusting = Browser::trusting(bed.dir(), &issued.fingerprint(bed.dir())?).await?;
+    let trusting = Browser::trusting(bed.dir(), &issued.fingerprint()?).await?;
     trusting.open(&encrypted).await?;
     trusting.wait_for_state("connected", PATIENCE).await?;
     trusting.open(&plain).await?;

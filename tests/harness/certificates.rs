@@ -1,13 +1,16 @@
 //! Certificates for browsers, made at test time: an authority and what it signs.
 
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{fs, process::Command};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
+    KeyPair, KeyUsagePurpose, PublicKeyData as _,
 };
+use sha2::{Digest as _, Sha256};
 
 /// An authority whose certificates nobody trusts who does not know it.
 pub struct Authority {
@@ -110,17 +113,10 @@ impl Issued {
     ///
     /// # Errors
     ///
-    /// openssl(1) is missing.
-    pub fn fingerprint(&self, dir: &Path) -> Result<String> {
-        let file = dir.join("fingerprint.pem");
-        fs::write(&file, &self.certificate)?;
-        let script = "openssl x509 -in \"$0\" -noout -pubkey | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | openssl base64 -A";
-        let output = Command::new("sh").args(["-ec", script]).arg(&file).output()?;
-        ensure!(
-            output.status.success() && !output.stdout.is_empty(),
-            "openssl cannot read a certificate"
-        );
-        Ok(String::from_utf8(output.stdout)?)
+    /// The key is none.
+    pub fn fingerprint(&self) -> Result<String> {
+        let public = KeyPair::from_pem(&self.key)?.subject_public_key_info();
+        Ok(BASE64.encode(Sha256::digest(public)))
     }
 }
 

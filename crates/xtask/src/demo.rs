@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use harness::bed::Folder;
+use harness::certificates::{Authority, Issued};
 use harness::guest::GuestBuilder;
 use harness::packages::{self, Emulator, Purpose};
 use harness::proxy::{self, ProxyBuilder};
@@ -21,6 +22,8 @@ use crate::say::{say, step};
 const SYSTEM: &str = "qemu:///system";
 /// The guest's name, and the one for a libvirtd that already has a guest of that name.
 const NAMES: [&str; 2] = ["demo", "webvirtmgr-console-demo"];
+/// What its certificate is for.
+const SERVED: [&str; 2] = ["localhost", "127.0.0.1"];
 /// For each thing that the check waits for.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What the check types: lower case, so that no Shift is involved.
@@ -37,6 +40,9 @@ pub(crate) struct Options {
     /// Give the guest a SPICE console instead of VNC
     #[arg(long)]
     spice: bool,
+    /// Serve the page by https, too, with a certificate made for this run
+    #[arg(long)]
+    tls: bool,
     /// The port of the URL [default: one that is free]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     port: u16,
@@ -49,8 +55,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     runtime.block_on(async {
         // From here on Ctrl-C means: clean up, then end.
         let mut stop = Stop::watch()?;
-        let (port, spice) = (options.port, options.spice);
-        let mut set = tokio::task::spawn_blocking(move || Stage::set(port, spice));
+        let (port, spice, tls) = (options.port, options.spice, options.tls);
+        let mut set = tokio::task::spawn_blocking(move || Stage::set(port, spice, tls));
         let stage = tokio::select! {
             stage = &mut set => stage??,
             () = stop.asked() => {
@@ -104,13 +110,14 @@ impl Stop {
 struct Stage {
     proxy: Proxy,
     guest: Guest,
+    certificate: Option<Issued>,
     _libvirtd: Option<Libvirtd>,
     _shared: Option<SharedFolder>,
     folder: Folder,
 }
 
 impl Stage {
-    fn set(port: u16, spice: bool) -> Result<Self> {
+    fn set(port: u16, spice: bool, tls: bool) -> Result<Self> {
         // A debug build: quick to make, and one guest's console does not need more.
         step("building webvirtmgr-console", proxy::build)?;
         let folder = Folder::new()?;
@@ -138,25 +145,50 @@ impl Stage {
         let console = if spice { Console::spice() } else { Console::vnc() };
         let boot = || GuestBuilder::new(virsh, name, &guests).console(console).start();
         let guest = step(&format!("booting the guest \"{name}\""), boot)?;
-        let start =
-            || ProxyBuilder::new(dir).listen("127.0.0.1", port).host(1, "demo", &uri).start();
-        let proxy = step("starting webvirtmgr-console", start)?;
-        Ok(Self { proxy, guest, _libvirtd: libvirtd, _shared: shared, folder })
+        let mut builder = ProxyBuilder::new(dir).listen("127.0.0.1", port).host(1, "demo", &uri);
+        let certificate = if tls {
+            Some(Authority::new("webvirtmgr-console demo")?.server(&SERVED)?)
+        } else {
+            None
+        };
+        if let Some(certificate) = &certificate {
+            let file = certificate.write(&dir.join("demo.pem"), &[])?;
+            builder = builder.setting(&format!("cert = {file:?}"));
+        }
+        let proxy = step("starting webvirtmgr-console", || builder.start())?;
+        Ok(Self { proxy, guest, certificate, _libvirtd: libvirtd, _shared: shared, folder })
     }
 
     fn announce(&self) {
         let name = self.guest.name();
-        let url = self.proxy.page_url(self.guest.uuid());
+        let (plain, encrypted) = (self.proxy.page_url(self.guest.uuid()), self.encrypted_url());
+        let url = encrypted.as_ref().unwrap_or(&plain);
         say(&format!(
             "\n  The console of the guest \"{name}\":\n\n    {url}\n\n  Open it in a browser and type. \
              Ctrl-C stops and cleans up."
         ));
+        if encrypted.is_some() {
+            say(&format!(
+                "\n  The certificate is made for this run, so the browser warns before it shows the page. The same port\n  \
+                 serves it without encryption, too:\n\n    {plain}"
+            ));
+        }
+    }
+
+    fn encrypted_url(&self) -> Option<String> {
+        let url = self.proxy.page_url(self.guest.uuid());
+        self.certificate.is_some().then(|| url.replacen("http://", "https://", 1))
     }
 
     /// As a person would: open the page, see the guest, type, see it echoed.
     async fn check(&self) -> Result<ExitCode> {
-        let url = self.proxy.page_url(self.guest.uuid());
-        let browser = Browser::start(self.folder.path()).await?;
+        let url = self.encrypted_url().unwrap_or_else(|| self.proxy.page_url(self.guest.uuid()));
+        let browser = match &self.certificate {
+            Some(certificate) => {
+                Browser::trusting(self.folder.path(), &certificate.fingerprint()?).await?
+            }
+            None => Browser::start(self.folder.path()).await?,
+        };
         let walked = self.walk(&browser, &url).await;
         let picture = paths::target().join("demo-check.png");
         match browser.screenshot(&picture).await {
