@@ -5,6 +5,7 @@ mod encrypted;
 mod failures;
 mod hypervisor;
 mod leaks;
+mod listeners;
 mod mixed;
 mod page;
 mod program;

@@ -38,6 +38,7 @@ pub struct ProxyBuilder {
     spice_root: Option<PathBuf>,
     address: String,
     port: u16,
+    places: Vec<String>,
     args: Vec<String>,
     env: Vec<(String, String)>,
     home: Option<PathBuf>,
@@ -53,6 +54,7 @@ impl ProxyBuilder {
             spice_root: None,
             address: "127.0.0.1".into(),
             port: 0,
+            places: Vec::new(),
             args: Vec::new(),
             env: Vec::new(),
             home: None,
@@ -101,6 +103,13 @@ impl ProxyBuilder {
         self
     }
 
+    /// Listens at these entries of the setting `listen`, as TOML, and nowhere else.
+    #[must_use]
+    pub fn listen_on(mut self, entries: &[&str]) -> Self {
+        self.places = entries.iter().map(ToString::to_string).collect();
+        self
+    }
+
     /// Adds an argument to the command line: `-v`, for instance.
     #[must_use]
     pub fn arg(mut self, arg: &str) -> Self {
@@ -140,12 +149,18 @@ impl ProxyBuilder {
         };
         let spice_root = quoted(&spice_root.to_string_lossy());
         let roots = format!("web_root = {web_root}\nspice_root = {spice_root}\n");
-        let text = format!("{roots}{}{}", self.settings, self.hosts);
+        let listen = match self.places.as_slice() {
+            [] => String::new(),
+            places => format!("listen = [{}]\n", places.join(", ")),
+        };
+        let text = format!("{roots}{listen}{}{}", self.settings, self.hosts);
         fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
 
         let port = self.port.to_string();
         let mut args: Vec<&OsStr> = vec!["--config".as_ref(), config.as_os_str()];
-        args.extend(["-H", &self.address, "-p", &port].map(OsStr::new));
+        if self.places.is_empty() {
+            args.extend(["-H", &self.address, "-p", &port].map(OsStr::new));
+        }
         args.extend(self.args.iter().map(OsStr::new));
         let users = self.dir.join(format!("{name}.passwd"));
         let mut process = match &self.home {
@@ -158,14 +173,17 @@ impl ProxyBuilder {
                 Leashed::start(&name, Path::new("unshare"), &all, &self.env, &self.dir)?
             }
         };
-        let address = wait::until("it to listen", READY, || {
+        let expected = self.places.len().max(1);
+        let places = wait::until("it to listen", READY, || {
             if let Some(status) = process.try_wait()? {
                 bail!("webvirtmgr-console ended at once: {status}");
             }
-            Ok(listen_address(&process.log()))
+            let places = listen_places(&process.log());
+            Ok((places.len() >= expected).then_some(places))
         })
         .map_err(|error| wait::with_log(&error, PROGRAM, &process.log()))?;
-        Ok(Proxy { process, address })
+        let addresses = places.iter().filter_map(|place| place.parse().ok()).collect();
+        Ok(Proxy { process, addresses })
     }
 }
 
@@ -173,13 +191,18 @@ impl ProxyBuilder {
 #[derive(Debug)]
 pub struct Proxy {
     process: Leashed,
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
 }
 
 impl Proxy {
-    /// Where it listens.
+    /// Where it listens: the first TCP address.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.addresses().first().copied().unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)))
+    }
+
+    /// All TCP addresses where it listens, in their order.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// The console page of a guest of host 1.
@@ -189,12 +212,12 @@ impl Proxy {
 
     /// The console page of a guest of this host.
     pub fn page_url_at(&self, host: u64, domain: Uuid) -> String {
-        format!("http://{}/console?token={host}-{domain}", self.address)
+        format!("http://{}/console?token={host}-{domain}", self.address())
     }
 
     /// A WebSocket to the console of a guest of host 1.
     pub fn websocket_url(&self, domain: Uuid) -> String {
-        format!("ws://{}/?token=1-{domain}", self.address)
+        format!("ws://{}/?token=1-{domain}", self.address())
     }
 
     /// Its PID.
@@ -272,12 +295,13 @@ pub fn build() -> Result<PathBuf> {
     built.clone().map_err(anyhow::Error::msg)
 }
 
-/// The address in the first line of the log that has one.
-fn listen_address(log: &str) -> Option<SocketAddr> {
-    let (_, rest) = log.split_once(LISTENING)?;
-    // Not before the line is whole: half a port is a port, too.
-    let (line, _) = rest.split_once('\n')?;
-    line.split(|c: char| c.is_whitespace() || c == ',').next()?.parse().ok()
+/// What stands in the lines of the log that say where it listens.
+fn listen_places(log: &str) -> Vec<String> {
+    // Not before a line is whole: half a port is a port, too.
+    let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let places = whole.lines().filter_map(|line| line.split_once(LISTENING));
+    let end = |c: char| c.is_whitespace() || c == ',';
+    places.filter_map(|(_, rest)| rest.split(end).next()).map(str::to_owned).collect()
 }
 
 /// A TOML basic string.
@@ -305,10 +329,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_listen_line_is_read_only_when_it_is_whole() {
-        assert_eq!(listen_address("INFO listening on 127.0.0.1:60"), None);
-        let whole = listen_address("x\nINFO listening on 127.0.0.1:6080 web_root=/x\n");
-        assert_eq!(whole, Some("127.0.0.1:6080".parse().unwrap()));
-        assert_eq!(listen_address("listening on [::1]:1\n"), Some("[::1]:1".parse().unwrap()));
+    fn the_listen_lines_are_read_only_when_they_are_whole() {
+        assert!(listen_places("INFO listening on 127.0.0.1:60").is_empty());
+        let log = "x\nINFO listening on 127.0.0.1:6080 web_root=/x\nINFO listening on unix:/x, with the PROXY protocol\nINFO listening on [::";
+        assert_eq!(listen_places(log), ["127.0.0.1:6080", "unix:/x"]);
     }
 }
