@@ -12,6 +12,7 @@ mod program;
 mod pure_crates;
 mod remote;
 mod remote_faults;
+mod reverse_proxies;
 mod screen;
 mod sessions;
 mod spice;

@@ -32,7 +32,11 @@ impl TlsClient {
     }
 
     pub(crate) async fn connect(&self, address: SocketAddr) -> Result<TlsStream<TcpStream>> {
-        let stream = TcpStream::connect(address).await?;
+        self.over(TcpStream::connect(address).await?).await
+    }
+
+    /// The same over a connection that is there already.
+    pub(crate) async fn over(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>> {
         stream.set_nodelay(true)?;
         let name = ServerName::try_from("localhost")?;
         let connected = tokio::time::timeout(crate::PATIENCE, self.0.connect(name, stream)).await?;

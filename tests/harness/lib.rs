@@ -44,6 +44,7 @@ pub mod ports;
 pub mod process;
 pub mod proxy;
 pub mod remote;
+pub mod reverse_proxy;
 pub mod rfb;
 pub mod site;
 pub mod ssh_server;

@@ -1,7 +1,7 @@
 //! The Debian packages that building, the demo and the tests need: what is missing, and getting it.
 //!
 //! A package is *installed* by apt, or *unpacked* into `target/testbed/unpacked`, which leaves the system as it is: noVNC (which
-//! would bring 50 packages), spice-html5, the SSH server and SASL's tools (whose daemons would start at once), and QEMU where installing it would remove something. Nothing is
+//! would bring 50 packages), spice-html5, the SSH server, SASL's tools, nginx and HAProxy (whose daemons would start at once), and QEMU where installing it would remove something. Nothing is
 //! ever removed or downgraded: `apt` holds that line, `unpack` is the way round it.
 
 use std::env;
@@ -20,7 +20,7 @@ mod unpack;
 
 use apt::Apt;
 pub use list::Purpose;
-use list::{Package, QEMU, SASLPASSWD, SSHD};
+use list::{HAPROXY, NGINX, Package, QEMU, SASLPASSWD, SSHD};
 
 /// Gets what is missing for `purpose`, after asking on the terminal unless `yes` is set or `CI=true` is in the environment.
 ///
@@ -107,6 +107,8 @@ fn missing(purpose: Purpose) -> Result<Vec<Package>> {
                 "spice-html5" => spice_html5().is_ok(),
                 "openssh-server" => sshd().is_ok(),
                 "sasl2-bin" => saslpasswd().is_ok(),
+                "nginx" => nginx().is_ok(),
+                "haproxy" => haproxy().is_ok(),
                 _ => false,
             }
     };
@@ -140,7 +142,12 @@ fn get(missing: &[Package], apt: &mut Apt) -> Result<()> {
                 unpack::unpack(apt, package.name, &[package.name.into()], None)?;
             }
             name => {
-                let program = if name == "sasl2-bin" { SASLPASSWD } else { SSHD };
+                let program = match name {
+                    "sasl2-bin" => SASLPASSWD,
+                    "nginx" => NGINX,
+                    "haproxy" => HAPROXY,
+                    _ => SSHD,
+                };
                 let closure = apt.closure(name)?;
                 unpack::unpack(apt, name, &closure, Some(program))?;
             }
@@ -237,4 +244,26 @@ pub fn sshd() -> Result<PathBuf> {
     paths::program("sshd")
         .or_else(|| unpack::wrapper("openssh-server", "sshd"))
         .context("sshd is missing: run `cargo xtask setup` (package openssh-server)")
+}
+
+/// nginx(8).
+///
+/// # Errors
+///
+/// It is neither installed nor unpacked.
+pub fn nginx() -> Result<PathBuf> {
+    paths::program("nginx")
+        .or_else(|| unpack::wrapper("nginx", "nginx"))
+        .context("nginx is missing: run `cargo xtask setup` (package nginx)")
+}
+
+/// haproxy(1).
+///
+/// # Errors
+///
+/// It is neither installed nor unpacked.
+pub fn haproxy() -> Result<PathBuf> {
+    paths::program("haproxy")
+        .or_else(|| unpack::wrapper("haproxy", "haproxy"))
+        .context("haproxy is missing: run `cargo xtask setup` (package haproxy)")
 }

@@ -30,6 +30,8 @@ const fn unpacked(name: &'static str, why: &'static str) -> Package {
 /// The programs of unpacked packages, as paths inside them.
 pub(super) const SSHD: &str = "usr/sbin/sshd";
 pub(super) const SASLPASSWD: &str = "usr/sbin/saslpasswd2";
+pub(super) const NGINX: &str = "usr/sbin/nginx";
+pub(super) const HAPROXY: &str = "usr/sbin/haproxy";
 
 pub(super) const QEMU: &str = "qemu-system-x86";
 
@@ -57,6 +59,8 @@ const TEST: &[Package] = &[
     installed("openssl", "makes its certificates"),
     installed("libsasl2-modules", "lets libvirt ask for a password"),
     unpacked("sasl2-bin", "makes that password"),
+    unpacked("nginx", "stands in front of the proxy"),
+    unpacked("haproxy", "stands in front of it in its own way"),
 ];
 
 impl Purpose {
