@@ -27,11 +27,13 @@ impl PemFile {
         let bytes = read(path)?;
         // Windows editors put one in front, where it hides the first line.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let is_empty = bytes.is_empty();
+        // An ASN.1 SEQUENCE: DER, or PKCS #12.
+        let is_binary = bytes.first() == Some(&0x30);
+        let bytes = &trimmed(bytes);
         let labels = labels(bytes);
         if labels.is_empty() {
-            let what = if bytes.is_empty() { "it is empty" } else { "it has no PEM block" };
-            // An ASN.1 SEQUENCE: DER, or PKCS #12.
-            let is_binary = bytes.first() == Some(&0x30);
+            let what = if is_empty { "it is empty" } else { "it has no PEM block" };
             return Err(TlsError::NotPem { path: path.to_owned(), what, is_binary });
         }
         if labels.len() > MAX_BLOCKS {
@@ -88,10 +90,20 @@ fn is_encryption_header(line: &[u8]) -> bool {
     line.starts_with(b"Proc-Type:") && line.windows(9).any(|part| part == b"ENCRYPTED")
 }
 
+/// Each line without the blanks around it, which editors and indented templates leave there.
+fn trimmed(bytes: &[u8]) -> Vec<u8> {
+    let mut lines = Vec::with_capacity(bytes.len());
+    for line in bytes.split(|&byte| byte == b'\n' || byte == b'\r') {
+        lines.extend_from_slice(line.trim_ascii());
+        lines.push(b'\n');
+    }
+    lines
+}
+
 /// The labels of all lines that begin a block, cut to what can be shown.
 fn labels(bytes: &[u8]) -> Vec<String> {
     bytes
-        .split(|&byte| byte == b'\n' || byte == b'\r')
+        .split(|&byte| byte == b'\n')
         .filter_map(|line| line.strip_prefix(b"-----BEGIN "))
         .map(|label| {
             let label = String::from_utf8_lossy(label);

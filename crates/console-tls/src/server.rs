@@ -60,6 +60,16 @@ pub(crate) struct Built {
     pub(crate) findings: Vec<Finding>,
 }
 
+/// Reads the files and checks them as [`Tls::load`](crate::Tls::load) does, for programs that only want to look: the server's own certificate,
+/// and what there is to say. Blocks.
+///
+/// # Errors
+///
+/// [`TlsError`]: what is wrong, and in which file.
+pub fn inspect(settings: &TlsSettings) -> Result<(Certificate, Vec<Finding>), TlsError> {
+    build(settings).map(|built| (built.certificate, built.findings))
+}
+
 /// Reads the files and checks them. Blocks.
 pub(crate) fn build(settings: &TlsSettings) -> Result<Built, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
