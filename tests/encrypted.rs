@@ -14,8 +14,12 @@ use crate::PATIENCE;
 /// The names that a test's proxy is reached by.
 pub(crate) const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 
-/// openssl s_client with these arguments, after the handshake a request for the front page.
+/// openssl s_client with these arguments, and after the handshake a request for the front page.
 fn s_client(address: SocketAddr, arguments: &[&str]) -> Result<String> {
+    asked(address, arguments, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+}
+
+fn asked(address: SocketAddr, arguments: &[&str], request: &str) -> Result<String> {
     let mut client = Command::new("openssl")
         .args([
             "s_client",
@@ -32,10 +36,7 @@ fn s_client(address: SocketAddr, arguments: &[&str]) -> Result<String> {
         .spawn()?;
     if let Some(mut input) = client.stdin.take() {
         // Whoever has been refused reads nothing any more.
-        let _ = std::io::Write::write_all(
-            &mut input,
-            b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-        );
+        let _ = std::io::Write::write_all(&mut input, request.as_bytes());
     }
     let Output { stdout, stderr, .. } = client.wait_with_output()?;
     Ok(format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
@@ -237,6 +238,12 @@ fn clients_show_certificates_where_they_have_to() -> Result<()> {
         let said = s_client(proxy.address(), arguments)?;
         assert!(!said.contains(RUNNING) && said.contains("alert"), "{said}");
     }
+    // A session's lines have the certificate's subject.
+    let request = "GET /?token=x HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let said = asked(proxy.address(), &["-cert", &alice, "-key", &alice], request)?;
+    assert!(said.contains("101 Switching Protocols"), "{said}");
+    proxy.wait_for_log("subject=\"CN=alice\"", PATIENCE)?;
     proxy.wait_for_log("the client has to show a certificate", PATIENCE)?;
     proxy.wait_for_log("must be signed by an authority in client_ca", PATIENCE)?;
 

@@ -71,18 +71,38 @@ pub(crate) fn command() -> Command {
         .help(format!(
             "Configuration file (TOML) [default: {DEFAULT_CONFIG_FILE}, if it is there]"
         ));
-    let keys = KEYS.iter().filter(|key| key.flag.is_some());
+    let under = |heading: &'static str| {
+        KEYS.iter()
+            .filter(move |key| key.flag.is_some() && self::heading(key) == heading)
+            .map(argument)
+    };
     Command::new("webvirtmgr-console")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Carries a virtual machine's VNC or SPICE screen from libvirt into a browser")
         .after_help(AFTER_HELP)
         .max_term_width(100)
-        .next_help_heading("Settings")
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .next_help_heading(LISTENING)
+        .args(under(LISTENING))
+        .next_help_heading(ENCRYPTION)
+        .args(under(ENCRYPTION))
+        .next_help_heading(BROWSERS)
+        .args(under(BROWSERS))
+        .next_help_heading(SETTINGS)
         .arg(config)
-        .args(keys.map(argument))
-        .arg(switch("print-config").help("Print every setting, its value and where it comes from, and exit"))
+        .args(under(SETTINGS))
+        .arg(
+            switch("print-config")
+                .help("Print every setting, its value and where it comes from, and exit"),
+        )
         .next_help_heading("Log")
-        .arg(switch("verbose").short('v').conflicts_with("debug").help("Say more: each request and its cause"))
+        .arg(
+            switch("verbose")
+                .short('v')
+                .conflicts_with("debug")
+                .help("Say more: each request and its cause"),
+        )
         .arg(switch("debug").short('d').help("Say everything, the libraries' messages included"))
         .next_help_heading("Other")
         .arg(
@@ -93,6 +113,28 @@ pub(crate) fn command() -> Command {
                 .hide_possible_values(true)
                 .help("Print the manual page (man) or a shell's completions (bash, zsh, fish), and exit"),
         )
+        .arg(Arg::new("help").short('h').long("help").action(ArgAction::Help).help("Print this help"))
+        .arg(
+            Arg::new("version")
+                .short('V')
+                .long("version")
+                .action(ArgAction::Version)
+                .help("Print the version"),
+        )
+}
+
+const LISTENING: &str = "Where it listens";
+const ENCRYPTION: &str = "Encryption";
+const BROWSERS: &str = "What browsers connect to";
+const SETTINGS: &str = "Configuration";
+
+fn heading(key: &Key) -> &'static str {
+    match key.name {
+        "host" | "port" | "listen" => LISTENING,
+        "cert" | "key" | "ssl_only" => ENCRYPTION,
+        "public_host" | "public_port" | "public_path" => BROWSERS,
+        _ => SETTINGS,
+    }
 }
 
 fn argument(key: &Key) -> Arg {
@@ -123,11 +165,13 @@ pub(crate) fn sentence(text: &str) -> String {
 }
 
 const AFTER_HELP: &str = "\
-Flags override the environment (WS_HOST, WS_PORT, ...: every setting, in capitals with WS_ in front),
-which overrides the configuration file, which overrides the panel's settings.py.
+Flags are stronger than the environment, where every setting is called WS_ and its name in
+capitals (WS_HOST, WS_PORT, WS_PUBLIC_HOST); the environment is stronger than the configuration
+file, and that than the panel's settings.py.
 
   A console:        http://HOST:6080/console?token=<host id>-<domain uuid>
-  All settings:     webvirtmgr-console --print-config, and webvirtmgr-console(1)
+  All settings:     webvirtmgr-console --print-config
+  The manual page:  webvirtmgr-console --generate man | man -l -
   New certificate:  taken up by itself; SIGHUP does it at once
   Exit codes:       0 stopped by SIGTERM or SIGINT, 1 failed, 2 wrong flags, 64 wrong settings";
 

@@ -111,7 +111,8 @@ mod tests {
                 key.name
             );
         }
-        for title in ["SYNOPSIS", "OPTIONS", "SETTINGS", "SIGNALS", "EXIT STATUS", "FILES"] {
+        for title in ["SYNOPSIS", "WHERE IT LISTENS", "SETTINGS", "SIGNALS", "EXIT STATUS", "FILES"]
+        {
             assert!(text.contains(title), "{title}");
         }
     }

@@ -28,13 +28,16 @@ struct Client {
     alpn: Vec<&'static [u8]>,
 }
 
+/// The certificates that were sent, and the protocol.
+type Shaken = (Vec<Vec<u8>>, Option<Vec<u8>>);
+
 impl Client {
     fn new(trusts: String) -> Self {
         Self { trusts, shows: None, versions: vec![&TLS12, &TLS13], alpn: vec![] }
     }
 
     /// Shakes hands in memory: the certificates that were sent and the protocol, or why not.
-    fn shake(&self, with: Arc<ServerConfig>) -> Result<(Vec<Vec<u8>>, Option<Vec<u8>>), String> {
+    fn shake(&self, with: Arc<ServerConfig>) -> Result<Shaken, String> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.trusts.as_bytes()).unwrap()).unwrap();
         let provider = Arc::new(aws_lc_rs::default_provider());
