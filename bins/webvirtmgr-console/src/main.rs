@@ -23,6 +23,8 @@ mod log;
 mod url;
 
 fn main() -> ExitCode {
+    // Before anything else opens a descriptor or starts a thread.
+    let passed = Passed::from_environment();
     let CommandLine { sources, verbose, debug, task } = CommandLine::parse();
     if let Task::Generate(kind) = task {
         return printed(generate::write(&kind, &mut io::stdout()));
@@ -43,7 +45,7 @@ fn main() -> ExitCode {
         Ok(made) => made,
         Err(cause) => return failed(&cause, wrong_settings()),
     };
-    match serve(settings, resolver, tls) {
+    match passed.map_err(Error::from).and_then(|passed| serve(settings, resolver, tls, passed)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(cause) => failed(&cause, ExitCode::FAILURE),
     }
@@ -63,9 +65,12 @@ fn failed(cause: &Error, code: ExitCode) -> ExitCode {
     code
 }
 
-fn serve(settings: Settings, resolver: adapter::Adapter, tls: Option<Arc<Tls>>) -> Result<()> {
-    // Before anything else opens a descriptor.
-    let passed = Passed::from_environment()?;
+fn serve(
+    settings: Settings,
+    resolver: adapter::Adapter,
+    tls: Option<Arc<Tls>>,
+    passed: Passed,
+) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -1,7 +1,7 @@
 //! The application's own settings: the `WS_…` of WebVirtMgr's or WebVirtCloud's settings.py, read without running Python.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use django_settings::Literal;
 use figment::value::{Dict, Value};
@@ -10,17 +10,13 @@ use crate::ConfigError;
 use crate::keys::{KEYS, Key, Kind};
 use crate::layer::{Layer, Source, value};
 
-/// Something in the application's settings that counts for nothing here. `Display` is one line: file, line, and why.
+/// Something in a source that counts for nothing here, and is nobody's fault. `Display` is one line: where, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    file: PathBuf,
-    line: usize,
-    what: String,
-}
+pub struct Note(pub(crate) String);
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.file.display(), self.line, self.what)
+        f.write_str(&self.0)
     }
 }
 
@@ -28,7 +24,8 @@ impl fmt::Display for Note {
 pub(crate) fn read(path: &Path) -> Result<(Layer, Vec<Note>), ConfigError> {
     let text = crate::sources::read(path)?;
     let found = django_settings::read(&text, |name| name.starts_with(PREFIX));
-    let note = |line, what| Note { file: path.to_owned(), line, what };
+    let note =
+        |line: usize, what: String| (line, Note(format!("{}:{line}: {what}", path.display())));
     let mut notes = Vec::new();
     let mut values = Dict::new();
     for assignment in found.assignments {
@@ -59,7 +56,8 @@ pub(crate) fn read(path: &Path) -> Result<(Layer, Vec<Note>), ConfigError> {
             ),
         )
     }));
-    notes.sort_by_key(|note| note.line);
+    notes.sort_by_key(|(line, _)| *line);
+    let notes = notes.into_iter().map(|(_, note)| note).collect();
     let origin = path.display().to_string();
     Ok((Layer { origin, source: Source::Django, values }, notes))
 }

@@ -264,12 +264,17 @@ fn cut(text: &str) -> String {
 
 /// The known key that is spelled most like `key`, if one is close enough for a slip; the environment's names count, too.
 fn meant<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
-    if key.len() > MAX_SHOWN {
-        return None;
-    }
     let key = key.to_ascii_lowercase().replace('-', "_");
     let key = key.strip_prefix("ws_").unwrap_or(&key);
-    let distance = |known: &&str| strsim::damerau_levenshtein(key, known);
+    nearest(key, known)
+}
+
+/// The known name that is spelled most like this one, if one is close enough for a slip.
+pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    if name.len() > MAX_SHOWN {
+        return None;
+    }
+    let distance = |known: &&str| strsim::damerau_levenshtein(name, known);
     let nearest = known.iter().copied().min_by_key(distance)?;
     (distance(&nearest) <= nearest.len().div_ceil(4)).then_some(nearest)
 }

@@ -75,16 +75,29 @@ impl Sources {
                 layers.push(Layer::text(Source::Flags, format!("flag {flag}"), key, value));
             }
         }
-        let mut notes = Vec::new();
+        let mut notes: Vec<Note> =
+            self.environment.iter().filter_map(|(name, _)| misspelled(name)).collect();
         if let Some(path) = django_settings(&layers)? {
             let (layer, found) = django::read(&path)?;
             layers.insert(0, layer);
-            notes = found;
+            notes.extend(found);
         }
         exclude_each_other(&mut layers);
         let merged = layers.into_iter().fold(Figment::new(), Figment::merge);
         Ok((merged, notes))
     }
+}
+
+/// A variable that is nearly one of ours. Others that begin with `WS_` may be anybody's.
+fn misspelled(name: &str) -> Option<Note> {
+    let known: Vec<String> = KEYS.iter().map(Key::variable).collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    if !name.starts_with("WS_") || known.contains(&name) {
+        return None;
+    }
+    let meant = crate::reader::nearest(name, &known)?;
+    let shown = crate::reader::shown(name);
+    Some(Note(format!("environment variable {shown} counts for nothing; did you mean {meant}?")))
 }
 
 /// The strongest source's word for where the application's settings are.

@@ -134,3 +134,17 @@ password = \"hunter2\"
     let again = Settings::load(Sources { file: again, ..Sources::default() }).unwrap();
     assert_eq!(again.settings.server, loaded.settings.server);
 }
+
+#[test]
+fn a_variable_that_is_nearly_ours_is_noted() {
+    let names =
+        ["WS_CRET", "WS_PUBLIC_HOTS", "WS_PROXY_SERVICE_PORT", "PORT", "WS_PORT", "XWS_CRET"];
+    let environment = names.map(|name| (name.to_owned(), "1".to_owned())).to_vec();
+    let sources = Sources { file: "/nonexistent".into(), environment, ..Sources::default() };
+    let notes: Vec<_> =
+        Settings::load(sources).unwrap().notes.iter().map(ToString::to_string).collect();
+    let said = |wrong: &str, right: &str| {
+        format!("environment variable {wrong} counts for nothing; did you mean {right}?")
+    };
+    assert_eq!(notes, [said("WS_CRET", "WS_CERT"), said("WS_PUBLIC_HOTS", "WS_PUBLIC_HOST")]);
+}
