@@ -2,6 +2,8 @@
 
 use harness::{Bed, Browser, Console, Listen, Proxy, Result};
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::TcpListener;
 
 use crate::PATIENCE;
 
@@ -199,4 +201,31 @@ async fn the_websocket_goes_to_the_public_host() -> Result<()> {
 
 fn page(proxy: &Proxy, query: &str) -> String {
     format!("http://{}/console{query}", proxy.address())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_websocket_goes_to_the_public_port_and_path() -> Result<()> {
+    let bed = Bed::start()?;
+    let guest = bed.guest("public").start()?;
+    let public = TcpListener::bind("127.0.0.1:0").await?;
+    let port = public.local_addr()?.port();
+    let browser = Browser::start(bed.dir()).await?;
+    for (host, expected) in [("", "127.0.0.1"), ("public_host = \"localhost\"\n", "localhost")] {
+        let settings = format!("{host}public_port = {port}\npublic_path = \"/x/\"");
+        let page = bed.proxy().setting(&settings).start()?;
+        browser.open(&page.page_url(guest.uuid())).await?;
+        let (stream, _) = tokio::time::timeout(PATIENCE, public.accept()).await??;
+        let mut lines = BufReader::new(stream).lines();
+        let head = async {
+            let mut head = Vec::new();
+            while let Some(line) = lines.next_line().await?.filter(|line| !line.is_empty()) {
+                head.push(line);
+            }
+            Ok::<_, std::io::Error>(head)
+        };
+        let head = tokio::time::timeout(PATIENCE, head).await??;
+        assert_eq!(head[0], format!("GET /x/?token=1-{} HTTP/1.1", guest.uuid()));
+        assert!(head.contains(&format!("Host: {expected}:{port}")), "{head:?}");
+    }
+    Ok(())
 }
