@@ -23,7 +23,6 @@ mod ssh_host_keys;
 mod ssh_login;
 mod ssh_rig;
 mod ssh_slow;
-mod tls_client;
 mod tunnels;
 
 use std::time::Duration;

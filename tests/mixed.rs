@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use anyhow::ensure;
 use harness::bed::Folder;
 use harness::certificates::{Authority, Issued};
+use harness::tls_client::{TlsClient, der};
 use harness::websocket::{Client, Message};
 use harness::{Node, Proxy, ProxyBuilder, Result, wait};
 use rustix::process::Signal;
@@ -20,7 +21,6 @@ use tokio::task::JoinSet;
 
 use crate::PATIENCE;
 use crate::encrypted::NAMES;
-use crate::tls_client::{TlsClient, der};
 
 /// A console that sends everything back; and a token that leads to it.
 async fn echo(folder: &Folder) -> Result<(String, String, JoinSet<()>)> {

@@ -6,6 +6,7 @@ use anyhow::{Context as _, ensure};
 use harness::bed::Folder;
 use harness::certificates::Authority;
 use harness::reverse_proxy::{ReverseProxy, snippets};
+use harness::tls_client::TlsClient;
 use harness::websocket::{Client, Message, http};
 use harness::{Bed, Browser, Node, Proxy, ProxyBuilder, Result};
 use tokio::io::{
@@ -15,7 +16,6 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::PATIENCE;
 use crate::encrypted::NAMES;
-use crate::tls_client::TlsClient;
 
 /// A console that a test holds, the token's query, and a builder of a proxy that leads there.
 struct Rig {

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the proxy beside a plain TCP relay, and its SSH tunnels beside the ssh program; same machine, same minute, same
+//! `cargo xtask bench`: the proxy beside a plain TCP relay, its TLS beside its plain side, and its SSH tunnels beside the ssh program; same machine, same minute, same
 //! bytes.
 //!
 //! The backend and the client live in this process; the proxy and the TCP relay are processes of their own, so that their CPU time and
@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use harness::bed::Folder;
+use harness::certificates::Authority;
 use harness::process::Usage;
+use harness::tls_client::TlsClient;
 use harness::{Node, ProxyBuilder};
 use peer::Peer;
 use rustix::process::Pid;
@@ -63,18 +65,35 @@ async fn main() -> Result<()> {
     let folder = Folder::new()?;
     let mut node = Node::new(folder.path());
     let token = format!("1-{}", node.vnc_at(backend_address));
-    let proxy = ProxyBuilder::new(folder.path()).host(1, "bench", &node.uri()?).start()?;
-    let ways = [
-        Way { at: relay_address, token: None, pid: relay_pid },
-        Way { at: proxy.address(), token: Some(token), pid: proxy.pid() },
-    ];
+    let root = Authority::new("bench")?;
+    let cert = root.server(&["localhost"])?.write(&folder.path().join("bench.pem"), &[])?;
+    let proxy = ProxyBuilder::new(folder.path())
+        .host(1, "bench", &node.uri()?)
+        .setting(&format!("cert = {cert:?}"))
+        .start()?;
+    let tls = TlsClient::trusting(&root.certificate())?;
+    let way = |at, token: Option<&String>, tls: Option<&TlsClient>, pid| Way {
+        at,
+        token: token.cloned(),
+        tls: tls.cloned(),
+        pid,
+    };
+    let bare = way(relay_address, None, None, relay_pid);
+    let plain = way(proxy.address(), Some(&token), None, proxy.pid());
+    let encrypted = way(proxy.address(), Some(&token), Some(&tls), proxy.pid());
+    table::print("TCP relay", "proxy", &compare([&bare, &plain]).await?);
+    table::print("ws", "wss", &compare([&plain, &encrypted]).await?);
+    ssh::bench(backend_address, folder.path()).await
+}
 
+/// All measurements of two ways.
+async fn compare(ways: [&Way; 2]) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (name, measure) in [("throughput", true), ("round trip", false)] {
         println!("{name}: {ROUNDS} rounds, one after the other, each way in turn");
         let mut results = [Vec::new(), Vec::new()];
         for _ in 0..ROUNDS {
-            for (way, result) in ways.iter().zip(&mut results) {
+            for (way, result) in ways.into_iter().zip(&mut results) {
                 let peer = way.open().await?;
                 result.push(if measure {
                     blast(peer, way.pid).await?
@@ -98,7 +117,7 @@ async fn main() -> Result<()> {
     println!("session setup: {SETUPS} sessions, one after the other");
     let mut setups = [Vec::new(), Vec::new()];
     for _ in 0..SETUPS {
-        for (way, result) in ways.iter().zip(&mut setups) {
+        for (way, result) in ways.into_iter().zip(&mut setups) {
             let start = Instant::now();
             let mut peer = way.open().await?;
             peer.echo(b"E").await?;
@@ -109,7 +128,7 @@ async fn main() -> Result<()> {
 
     println!("memory: {IDLE_SESSIONS} sessions that have each moved 1 MiB and idle now");
     let mut memory = [Vec::new(), Vec::new()];
-    for (way, result) in ways.iter().zip(&mut memory) {
+    for (way, result) in ways.into_iter().zip(&mut memory) {
         let before = Usage::of(way.pid)?.resident;
         let mut idle = Vec::new();
         for _ in 0..IDLE_SESSIONS {
@@ -121,8 +140,7 @@ async fn main() -> Result<()> {
         result.push((grown as f64 / 1024.0 / IDLE_SESSIONS as f64, 0.0));
     }
     rows.push(Row::new("memory, KiB/session", &memory, |r| r.0));
-    table::print("TCP relay", "proxy", &rows);
-    ssh::bench(backend_address, folder.path()).await
+    Ok(rows)
 }
 
 /// One of the two that are compared.
@@ -130,14 +148,16 @@ struct Way {
     at: SocketAddr,
     /// The proxy's; the plain relay needs none.
     token: Option<String>,
+    tls: Option<TlsClient>,
     pid: Pid,
 }
 
 impl Way {
     async fn open(&self) -> Result<Peer> {
-        match &self.token {
-            None => Peer::tcp(self.at).await,
-            Some(token) => Peer::websocket(self.at, token).await,
+        match (&self.token, &self.tls) {
+            (None, _) => Peer::tcp(self.at).await,
+            (Some(token), None) => Peer::websocket(self.at, token).await,
+            (Some(token), Some(tls)) => Peer::encrypted(tls, self.at, token).await,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Result, ensure};
 use futures_util::StreamExt;
+use harness::tls_client::{TlsClient, TlsStream};
 use harness::websocket::{Client, Message};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -12,6 +13,7 @@ use tokio::net::TcpStream;
 pub(crate) enum Peer {
     Stream(Box<dyn Stream>),
     WebSocket(Box<Client>),
+    Encrypted(Box<Client<TlsStream<TcpStream>>>),
 }
 
 /// A byte stream of any kind.
@@ -35,6 +37,17 @@ impl Peer {
         Ok(Self::WebSocket(Box::new(client)))
     }
 
+    pub(crate) async fn encrypted(
+        tls: &TlsClient,
+        address: SocketAddr,
+        token: &str,
+    ) -> Result<Self> {
+        let stream = tls.connect(address).await?;
+        let client =
+            Client::open_over(stream, "localhost", &format!("/?token={token}"), &[]).await?;
+        Ok(Self::Encrypted(Box::new(client)))
+    }
+
     /// Sends `bytes` and waits until as many have come back.
     pub(crate) async fn echo(&mut self, bytes: &'static [u8]) -> Result<()> {
         self.send(bytes.to_vec()).await?;
@@ -51,6 +64,7 @@ impl Peer {
         match self {
             Self::Stream(stream) => stream.write_all(&bytes).await?,
             Self::WebSocket(client) => client.send(Message::binary(bytes)).await?,
+            Self::Encrypted(client) => client.send(Message::binary(bytes)).await?,
         }
         Ok(())
     }
@@ -60,16 +74,23 @@ impl Peer {
         let mut buffer = vec![0; 64 * 1024];
         while left > 0 {
             let read = match self {
-                Self::Stream(stream) => stream.read(&mut buffer).await?,
-                Self::WebSocket(client) => match client.stream.next().await.transpose()? {
-                    Some(Message::Binary(bytes)) => bytes.len(),
-                    Some(Message::Ping(_)) => continue,
-                    _ => 0,
-                },
+                Self::Stream(stream) => Some(stream.read(&mut buffer).await?),
+                Self::WebSocket(client) => length_of(client.stream.next().await.transpose()?),
+                Self::Encrypted(client) => length_of(client.stream.next().await.transpose()?),
             };
+            let Some(read) = read else { continue };
             ensure!(read > 0, "the relay closed early");
             left = left.saturating_sub(read);
         }
         Ok(())
+    }
+}
+
+/// The bytes of a message: none in a ping, nothing at the end.
+fn length_of(message: Option<Message>) -> Option<usize> {
+    match message {
+        Some(Message::Binary(bytes)) => Some(bytes.len()),
+        Some(Message::Ping(_)) => None,
+        _ => Some(0),
     }
 }

@@ -49,6 +49,7 @@ pub mod rfb;
 pub mod site;
 pub mod ssh_server;
 pub mod sshd;
+pub mod tls_client;
 pub mod virsh;
 pub mod wait;
 pub mod websocket;
