@@ -102,8 +102,7 @@ impl Tls {
             let looked = tokio::task::spawn_blocking(move || {
                 let stamp = Stamp::of(&tls.settings);
                 let loaded = *tls.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-                let has_settled = before == Some(stamp) && stamp != loaded;
-                if is_asked || has_settled {
+                if is_asked || stamp.is_due(before, loaded) {
                     tls.reload();
                 }
                 stamp
@@ -152,6 +151,11 @@ struct Stamp([Option<FileStamp>; 3]);
 type FileStamp = (u64, u64, u64, (i64, i64), (i64, i64));
 
 impl Stamp {
+    /// Whether this is news that has not changed since the look before: files change one after the other, and not at once.
+    fn is_due(self, before: Option<Self>, loaded: Self) -> bool {
+        before == Some(self) && self != loaded
+    }
+
     fn of(settings: &TlsSettings) -> Self {
         let key = settings.key.as_deref();
         let ca = settings.clients.as_ref().map(|clients| clients.ca.as_path());
@@ -168,3 +172,25 @@ fn file(path: &Path) -> Option<FileStamp> {
 
 /// Short against the time that anybody waits for a renewed certificate, and long against what a look costs: some microseconds.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_taken_up_once_it_has_settled_and_only_once() {
+        let stamp = |inode| Stamp([Some((1, inode, 1, (1, 1), (1, 1))), None, None]);
+        let (old, half, new) = (stamp(1), stamp(2), stamp(3));
+        let mut loaded = old;
+        let mut before = None;
+        let mut taken = Vec::new();
+        for now in [old, old, half, new, new, new, old, new, new] {
+            if now.is_due(before, loaded) {
+                taken.push(now);
+                loaded = now;
+            }
+            before = Some(now);
+        }
+        assert_eq!(taken, [new]);
+    }
+}

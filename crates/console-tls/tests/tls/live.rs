@@ -225,7 +225,8 @@ async fn the_authorities_of_clients_change_with_their_file() {
     let (old, new) = (root("Old"), root("New"));
     let ca = write(folder.path(), "ca.pem", old.pem());
     let clients = Some(ClientCertificates { ca: ca.clone(), required: true });
-    let tls = Tls::load(TlsSettings { clients, ..settings(&cert) }).unwrap();
+    let tls = Arc::new(Tls::load(TlsSettings { clients, ..settings(&cert) }).unwrap());
+    let watch = tokio::spawn(tls.clone().watch(Arc::new(Notify::new())));
     let key = KeyPair::generate().unwrap();
     let mut params = crate::rig::named("alice");
     params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
@@ -233,8 +234,12 @@ async fn the_authorities_of_clients_change_with_their_file() {
     let client = Client { shows: alice, ..Client::new(chain.root.pem()) };
     assert!(client.shake(tls.config()).is_err());
     fs::write(&ca, new.pem()).unwrap();
-    tls.reload();
-    client.shake(tls.config()).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while let Err(error) = client.shake(tls.config()) {
+        assert!(Instant::now() < deadline, "{error}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    watch.abort();
 }
 
 #[test]
