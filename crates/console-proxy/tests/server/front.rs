@@ -1,9 +1,12 @@
 //! Who is let in: TLS or plain, origins, trusted proxies, the PROXY protocol.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use console_config::{ServerSettings, Settings, Sources};
-use console_proxy::Fault;
+use console_proxy::{Fault, Tls, TlsSettings};
+use console_tls::{ClientCertificates, TlsVersion};
+use harness::certificates::Authority;
 use harness::websocket::PATIENCE;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -117,6 +120,33 @@ async fn only_a_trusted_proxy_makes_plain_pass_for_encrypted() {
 }
 
 #[tokio::test]
+async fn no_proxys_word_takes_the_place_of_a_clients_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, people) = (Authority::new("Root").unwrap(), Authority::new("People").unwrap());
+    let cert =
+        root.server(&["localhost"]).unwrap().write(&folder.path().join("all.pem"), &[]).unwrap();
+    let ca = folder.path().join("people.pem");
+    std::fs::write(&ca, people.certificate()).unwrap();
+    for (required, expected) in [(true, FORBIDDEN), (false, SWITCHING)] {
+        let tls = Tls::load(TlsSettings {
+            cert: cert.clone(),
+            key: None,
+            min_version: TlsVersion::Tls12,
+            clients: Some(ClientCertificates { ca: ca.clone(), required }),
+            public_name: None,
+            roots: Vec::new(),
+        });
+        let only =
+            ServerSettings { ssl_only: true, ..settings(&[("WS_TRUSTED_PROXIES", "127.0.0.1")]) };
+        let answer = Answer::Refuse(Fault::NotFound);
+        let server = Server::with(only, answer, false, Some(Arc::new(tls.unwrap()))).await;
+        let request = upgrade("a", "X-Forwarded-Proto: https\r\n");
+        assert_eq!(first_line(server.address, request.as_bytes()).await, expected, "{required}");
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn tls_without_a_certificate_is_answered_by_an_alert() {
     let server = server(settings(&[]), false).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
@@ -130,6 +160,8 @@ async fn tls_without_a_certificate_is_answered_by_an_alert() {
     stream.write_all(&hello[..20]).await.unwrap();
     stream.flush().await.unwrap();
     stream.write_all(&hello[20..]).await.unwrap();
+    // More than anybody reads of it: were the connection simply closed, it would be reset.
+    stream.write_all(&[23; 30_000]).await.unwrap();
     let mut answer = Vec::new();
     timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
     // A fatal handshake_failure, and an orderly end.
