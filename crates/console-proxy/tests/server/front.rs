@@ -222,3 +222,19 @@ async fn whom_the_proxy_header_names_is_no_trusted_proxy_by_that() {
         server.stop().await;
     }
 }
+
+/// Version 2 can say that the client came to the proxy by TLS (PP2_TYPE_SSL).
+#[tokio::test]
+async fn a_proxy_header_may_say_that_the_client_is_encrypted() {
+    let mut settings = settings(&[("WS_TRUSTED_PROXIES", "127.0.0.1")]);
+    settings.ssl_only = true;
+    for (flags, expected) in [(0, FORBIDDEN), (1, SWITCHING)] {
+        let addresses = [192, 0, 2, 1, 127, 0, 0, 1, 0, 1, 0, 2];
+        let ssl = [0x20, 0, 5, flags, 0, 0, 0, 0];
+        let header = [b"\r\n\r\n\0\r\nQUIT\n", &[0x21, 0x11, 0, 20][..], &addresses, &ssl].concat();
+        let server = server(settings.clone(), true).await;
+        let request = [&header, upgrade("a", "").as_bytes()].concat();
+        assert_eq!(first_line(server.address, &request).await, expected, "{flags}");
+        server.stop().await;
+    }
+}
