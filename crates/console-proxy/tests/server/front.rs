@@ -159,9 +159,8 @@ async fn tls_without_a_certificate_is_answered_by_an_alert() {
     .concat();
     stream.write_all(&hello[..20]).await.unwrap();
     stream.flush().await.unwrap();
-    stream.write_all(&hello[20..]).await.unwrap();
-    // More than anybody reads of it: were the connection simply closed, it would be reset.
-    stream.write_all(&[23; 30_000]).await.unwrap();
+    // With more than anybody reads of it: were the connection simply closed, it would be reset.
+    stream.write_all(&[&hello[20..], &[23; 30_000]].concat()).await.unwrap();
     let mut answer = Vec::new();
     timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
     // A fatal handshake_failure, and an orderly end.
