@@ -152,9 +152,9 @@ async fn tls_without_a_certificate_is_answered_by_an_alert() {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     // What openssl s_client -tls1_2 begins with, cut to one cipher suite.
     let hello = [
-        &[22, 3, 1, 0, 55, 1, 0, 0, 51, 3, 3][..],
+        &[22, 3, 1, 0, 63, 1, 0, 0, 59, 3, 3][..],
         &[7; 32],
-        &[0, 0, 2, 0xc0, 0x2f, 1, 0, 0, 8, 0, 10, 0, 4, 0, 2, 0, 23],
+        &[0, 0, 2, 0xc0, 0x2f, 1, 0, 0, 16, 0, 10, 0, 4, 0, 2, 0, 23, 0, 13, 0, 4, 0, 2, 4, 3],
     ]
     .concat();
     stream.write_all(&hello[..20]).await.unwrap();
