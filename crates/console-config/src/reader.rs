@@ -8,6 +8,7 @@ use figment::Figment;
 use figment::value::{Dict, Tag, Value};
 
 use crate::Problem;
+use crate::keys::Key;
 
 /// One table of the merged sources. What is read from it once counts as known; [`Reader::finish`] refuses the rest.
 pub(crate) struct Reader<'a> {
@@ -156,6 +157,10 @@ impl<'a> Reader<'a> {
         let table = self.table;
         for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
             let hint = match meant(key, &known) {
+                // In TOML everything behind a table's head belongs to that table.
+                _ if !self.prefix.is_empty() && Key::named(key).is_some() => {
+                    "write it above the first [[hosts]], for it is not one host's".to_owned()
+                }
                 Some(meant) => format!("did you mean {meant}?"),
                 None => format!("known are {}", known.join(", ")),
             };

@@ -245,6 +245,10 @@ fn each_host_is_checked_under_its_own_number() {
     for (line, expected) in [
         ("hostnam = 1", "there is no key hosts[0].hostnam, did you mean hostname?"),
         (
+            "cert = '/c'",
+            "there is no key hosts[0].cert, write it above the first [[hosts]], for it is not one host's",
+        ),
+        (
             "certificate = 'x'",
             "there is no key hosts[0].certificate, known are id, name, connection, hostname, uri, login, password, password_file, ssh_key, ssh_known_hosts, ssh_config, ssh_tunnel, ssh_host_keys",
         ),
