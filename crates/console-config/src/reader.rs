@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
         for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
             let hint = match meant(key, &known) {
                 // In TOML everything behind a table's head belongs to that table.
-                _ if !self.prefix.is_empty() && Key::named(key).is_some() => {
+                _ if self.prefix.starts_with("hosts[") && Key::named(key).is_some() => {
                     "write it above the first [[hosts]], for it is not one host's".to_owned()
                 }
                 Some(meant) => format!("did you mean {meant}?"),

@@ -141,6 +141,10 @@ fn each_value_that_may_not_be_says_where_what_and_what_may() {
             "listen = [{address = 'a:1', proxy = true}]",
             "there is no key listen[0].proxy, known are address, mode, proxy_protocol",
         ),
+        (
+            "listen = [{address = 'a:1', cert = '/c'}]",
+            "there is no key listen[0].cert, known are address, mode, proxy_protocol",
+        ),
         // Two that do not fit together: the one that was written is the one to change.
         ("client_timeout = 20", "client_timeout is 20, it must be more than ping_interval, 25"),
         (
