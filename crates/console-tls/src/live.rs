@@ -1,6 +1,7 @@
 //! [`Tls`]: the configuration that new connections get, kept up with its files.
 
 use std::fs::metadata;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -22,8 +23,7 @@ pub struct Tls {
     settings: TlsSettings,
     config: RwLock<Arc<ServerConfig>>,
     certificate: Mutex<Certificate>,
-    /// What was loaded last, or tried in vain.
-    loaded: Mutex<Stamp>,
+    loaded: Mutex<Tried>,
 }
 
 impl Tls {
@@ -41,7 +41,7 @@ impl Tls {
             settings,
             config: RwLock::new(config),
             certificate: Mutex::new(certificate),
-            loaded: Mutex::new(stamp),
+            loaded: Mutex::new(Tried { stamp, may_pass: false }),
         })
     }
 
@@ -57,23 +57,27 @@ impl Tls {
 
     /// Reads the files again. Says in the log what came of it; if they are not right, the old ones stay in use. Blocks.
     pub fn reload(&self) {
-        *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Stamp::of(&self.settings);
+        self.read_again(true);
+    }
+
+    /// `is_news`: whether a failure is to be told that was told before of the same files.
+    fn read_again(&self, is_news: bool) {
+        // Kept to the end: of two at once, the one that began first must not have the last word.
+        let mut tried = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamp = Stamp::of(&self.settings);
+        let is_told = tried.may_pass && tried.stamp == stamp && !is_news;
         match build(&self.settings) {
             Ok(Built { config, certificate, findings }) => {
+                *tried = Tried { stamp, may_pass: false };
                 *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
                 tell(&certificate, &findings, "certificate reloaded");
                 *self.certificate.lock().unwrap_or_else(PoisonError::into_inner) = certificate;
             }
             Err(error) => {
-                let cause = match std::error::Error::source(&error) {
-                    Some(source) => format!("{error}: {source}"),
-                    None => error.to_string(),
-                };
-                warn!(
-                    cause,
-                    remedy = error.remedy(),
-                    "the new certificate cannot be used, so the old one stays in use"
-                );
+                *tried = Tried { stamp, may_pass: may_pass(&error) };
+                if !is_told {
+                    tell_failure(&error);
+                }
             }
         }
     }
@@ -101,10 +105,10 @@ impl Tls {
             // A network's file system may be silent: then this waits, and nothing else.
             let looked = tokio::task::spawn_blocking(move || {
                 let stamp = Stamp::of(&tls.settings);
-                let loaded = *tls.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-                let has_settled = before == Some(stamp) && stamp != loaded;
-                if is_asked || has_settled {
-                    tls.reload();
+                let tried = *tls.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+                let is_due = stamp != tried.stamp || tried.may_pass;
+                if is_asked || (before == Some(stamp) && is_due) {
+                    tls.read_again(is_asked);
                 }
                 stamp
             });
@@ -128,6 +132,30 @@ impl Tls {
     }
 }
 
+/// Whether the same files may be right later: they are for later, or reading them failed for a reason that is not theirs (too many open
+/// files, a network).
+fn may_pass(error: &TlsError) -> bool {
+    match error {
+        TlsError::NotYetValid { .. } => true,
+        TlsError::Unreadable { source, .. } => {
+            !matches!(source.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied)
+        }
+        _ => false,
+    }
+}
+
+fn tell_failure(error: &TlsError) {
+    let cause = match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    };
+    warn!(
+        cause,
+        remedy = error.remedy(),
+        "the new certificate cannot be used, so the old one stays in use"
+    );
+}
+
 fn tell(certificate: &Certificate, findings: &[Finding], what: &'static str) {
     info!(
         name = certificate.name(),
@@ -142,6 +170,14 @@ fn tell(certificate: &Certificate, findings: &[Finding], what: &'static str) {
             info!("certificate: {finding}");
         }
     }
+}
+
+/// What was loaded last, or tried in vain.
+#[derive(Clone, Copy, Debug)]
+struct Tried {
+    stamp: Stamp,
+    /// Whether it was in vain, but need not stay so.
+    may_pass: bool,
 }
 
 /// What tells one version of the files from another, without reading them.
