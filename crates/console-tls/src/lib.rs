@@ -43,6 +43,7 @@ mod error;
 mod file;
 mod identity;
 mod live;
+mod pem;
 mod server;
 
 pub use certificate::{Certificate, Moment, NotACertificate, subject};
