@@ -1,0 +1,233 @@
+//! Dates, names, and who vouches: what is refused, and what is only said.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use console_tls::{Finding, Moment, Tls};
+use rcgen::date_time_ymd;
+
+use crate::logs;
+use crate::rig::{Authority, Chain, Files, HOST, findings, key, load, openssl, server, settings};
+
+pub(crate) fn texts(findings: &[Finding]) -> Vec<String> {
+    findings.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn dates() {
+    let root = Authority::root("Root");
+    let now = Moment::now();
+    let past = root.leaf_with(&key(), HOST, |params| {
+        params.not_after = date_time_ymd(2024, 2, 29);
+    });
+    let error = load([past.pem, past.key].concat()).unwrap_err();
+    let text = error.to_string();
+    let (_, text) = text.split_once("all.pem ").unwrap();
+    let expected = format!("expired at 2024-02-29 00:00 UTC (now it is {now})");
+    assert!(
+        text == expected || text.starts_with("expired at 2024-02-29 00:00 UTC (now it is "),
+        "{text}"
+    );
+    assert_eq!(error.remedy(), "renew it");
+
+    let future = root.leaf_with(&key(), HOST, |params| {
+        params.not_before = date_time_ymd(2090, 1, 31);
+    });
+    let error = load([future.pem, future.key].concat()).unwrap_err();
+    let text = error.to_string();
+    assert!(text.starts_with("the certificate CN=console.example.org in /"), "{text}");
+    assert!(
+        text.contains("all.pem is not valid before 2090-01-31 00:00 UTC (now it is 20"),
+        "{text}"
+    );
+    assert_eq!(error.remedy(), "set this machine's clock, or wait");
+}
+
+#[test]
+fn dates_that_no_calendar_has() {
+    // 9999-12-31 23:59:59 is RFC 5280's "no end".
+    let root = Authority::root("Root");
+    let leaf = root.leaf_with(&key(), HOST, |params| {
+        params.not_after = date_time_ymd(9999, 12, 31);
+    });
+    load([leaf.pem, leaf.key].concat()).unwrap();
+}
+
+#[test]
+fn an_issuer_that_expired() {
+    let root = Authority::root("Root");
+    let between = root.below_with("Intermediate", key(), |params| {
+        params.not_after = date_time_ymd(2024, 2, 29);
+    });
+    let leaf = between.leaf(HOST);
+    let text = [leaf.pem.as_str(), &between.pem, &leaf.key].concat();
+    load(&text).unwrap();
+    let found = findings(&text, None, &root.pem);
+    assert_eq!(
+        texts(&found),
+        ["the chain does not hold: CN=Intermediate expired at 2024-02-29 00:00 UTC"]
+    );
+    assert!(found[0].is_warning());
+    assert_eq!(found[0].remedy(), "get the certificate's chain from the authority again");
+}
+
+#[test]
+fn an_issuer_of_tomorrow() {
+    let root = Authority::root("Root");
+    let between = root.below_with("Intermediate", key(), |params| {
+        params.not_before = date_time_ymd(2090, 1, 31);
+    });
+    let leaf = between.leaf(HOST);
+    let found = findings([leaf.pem.as_str(), &between.pem, &leaf.key].concat(), None, &root.pem);
+    assert_eq!(
+        texts(&found),
+        ["the chain does not hold: CN=Intermediate is not valid before 2090-01-31 00:00 UTC"]
+    );
+}
+
+#[test]
+fn whose_issuer_is_missing() {
+    let chain = Chain::new();
+    let alone = [chain.leaf.pem.as_str(), &chain.leaf.key].concat();
+    let found = findings(&alone, None, &chain.root.pem);
+    assert_eq!(
+        texts(&found),
+        [
+            "the chain is incomplete: the issuer of CN=console.example.org, CN=Intermediate, is neither in the file nor known to this system"
+        ]
+    );
+    assert!(found[0].is_warning());
+    assert_eq!(
+        found[0].remedy(),
+        "append the certificate of CN=Intermediate to the file; authorities offer it as chain or fullchain"
+    );
+
+    let found = findings(chain.full(), None, "");
+    assert_eq!(
+        texts(&found),
+        [
+            "the chain is incomplete: the issuer of CN=Intermediate, CN=Root, is neither in the file nor known to this system"
+        ]
+    );
+    // The system knows the root, or the file has it.
+    assert!(findings(chain.full(), None, &chain.root.pem).is_empty());
+    assert!(findings([chain.full(), chain.root.pem.clone()].concat(), None, "").is_empty());
+}
+
+#[test]
+fn an_issuer_of_the_same_name_with_another_key() {
+    let root = Authority::root("Root");
+    let (signer, impostor) = (root.below("Intermediate"), root.below("Intermediate"));
+    let leaf = signer.leaf_with(&key(), HOST, |params| {
+        params.use_authority_key_identifier_extension = false;
+    });
+    let text = [leaf.pem.as_str(), &impostor.pem, &leaf.key].concat();
+    load(&text).unwrap();
+    let found = findings(&text, None, &root.pem);
+    assert_eq!(
+        texts(&found),
+        [
+            "the chain does not hold: CN=console.example.org was not signed with the key of CN=Intermediate"
+        ]
+    );
+}
+
+#[test]
+fn not_for_servers() {
+    let root = Authority::root("Root");
+    let leaf = root.leaf_with(&key(), HOST, |params| {
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    });
+    let found = findings([leaf.pem, leaf.key].concat(), None, &root.pem);
+    assert!(matches!(&found[..], [Finding::ChainBroken { .. }]), "{found:?}");
+}
+
+#[test]
+fn one_that_vouches_for_itself() {
+    let key = key();
+    let pem = server(HOST).self_signed(&key).unwrap().pem();
+    let found = findings([pem, key.serialize_pem()].concat(), Some(HOST), "");
+    assert_eq!(texts(&found), ["CN=console.example.org is self-signed"]);
+    assert!(!found[0].is_warning());
+    assert!(found[0].remedy().starts_with("open the page once by https"));
+}
+
+#[test]
+fn one_of_version_1() {
+    let key = openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], "");
+    let request = openssl(&["req", "-new", "-key", "/dev/stdin", "-subj", "/CN=console"], &key);
+    let files = Files::new();
+    let key_file = files.write("key.pem", &key);
+    let key_file = key_file.to_str().unwrap();
+    let pem = openssl(&["x509", "-req", "-signkey", key_file, "-days", "2"], &request);
+    let text = [pem, key].concat();
+    load(&text).unwrap();
+    let found = findings(&text, Some(HOST), "");
+    assert_eq!(
+        texts(&found),
+        [
+            "CN=console is self-signed",
+            "browsers connect to console.example.org, but the certificate is for no name (it has no subject alternative name)",
+        ]
+    );
+}
+
+#[test]
+fn a_key_that_all_can_read() {
+    let chain = Chain::new();
+    let logs = logs::captured();
+    for (folder, file, is_said) in
+        [(0o755, 0o644, true), (0o755, 0o640, false), (0o755, 0o600, false), (0o750, 0o644, false)]
+    {
+        let files = Files::new();
+        let path = files.write("all.pem", chain.full());
+        fs::set_permissions(&path, Permissions::from_mode(file)).unwrap();
+        fs::set_permissions(files.root(), Permissions::from_mode(folder)).unwrap();
+        Tls::load(settings(&path)).unwrap();
+        let expected = format!(
+            "the private key in {} can be read by every user of this machine (mode 0644)",
+            path.display()
+        );
+        assert_eq!(logs.with(&path, &expected).len(), usize::from(is_said), "{folder:o} {file:o}");
+        assert_eq!(logs.with(&path, "chmod o-r ").len(), usize::from(is_said));
+    }
+    // The key's file counts, not the certificate's.
+    let files = Files::new();
+    let mut settings = settings(&files.write("cert.pem", &chain.leaf.pem));
+    settings.key = Some(files.write("key.pem", &chain.leaf.key));
+    fs::set_permissions(files.root(), Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(files.path("cert.pem"), Permissions::from_mode(0o644)).unwrap();
+    Tls::load(settings.clone()).unwrap();
+    assert!(logs.with(files.root(), "every user").is_empty());
+    fs::set_permissions(files.path("key.pem"), Permissions::from_mode(0o604)).unwrap();
+    Tls::load(settings).unwrap();
+    assert_eq!(logs.with(files.root(), "(mode 0604)").len(), 1);
+}
+
+#[test]
+fn sorting_is_said_with_the_order() {
+    let chain = Chain::new();
+    let text = [chain.between.pem.as_str(), &chain.leaf.pem, &chain.leaf.key].concat();
+    let found = findings(&text, Some(HOST), &chain.root.pem);
+    assert_eq!(
+        texts(&found),
+        [
+            "the certificates were not in order and are sent as: CN=console.example.org; CN=Intermediate"
+        ]
+    );
+    assert!(!found[0].is_warning());
+    assert_eq!(found[0].remedy(), "none needed");
+}
+
+#[test]
+fn the_load_is_told_with_its_findings() {
+    let root = Authority::root("Told Root");
+    let leaf = root.leaf("told-leaf");
+    let logs = logs::captured();
+    load([root.pem, leaf.pem, leaf.key].concat()).unwrap();
+    let lines = logs.lines("told-leaf");
+    assert!(lines[0].contains("certificate loaded") && lines[0].contains("INFO"), "{lines:?}");
+    assert!(lines[0].contains(HOST) && lines[0].contains("until="), "{lines:?}");
+    assert!(lines[1].contains("were not in order and are sent as: CN=told-leaf; CN=Told Root"));
+    assert_eq!(lines.len(), 2, "{lines:?}");
+}
