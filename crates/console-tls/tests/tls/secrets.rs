@@ -20,6 +20,7 @@ fn assert_silent(key: &str, text: &str) {
 /// All ways to spoil a file that came to mind.
 fn spoilt(text: &str) -> Vec<String> {
     let lines: Vec<_> = text.lines().collect();
+    let body: Vec<_> = lines.iter().filter(|line| !line.starts_with('-')).collect();
     let mut all = vec![
         text.replace('\n', ""),
         text.replace('\n', " "),
@@ -35,10 +36,8 @@ fn spoilt(text: &str) -> Vec<String> {
         text.replace('=', "!"),
         text.replace("KEY-----\n", "KEY-----\nX-Comment: "),
         text.trim_end().to_owned() + text,
-        text.lines().map(|line| format!("-----BEGIN {line}-----\n")).collect(),
-        text.lines()
-            .map(|line| format!("-----BEGIN {line}-----\n-----END {line}-----\n"))
-            .collect(),
+        body.iter().map(|line| format!("-----BEGIN {line}-----\n")).collect(),
+        body.iter().map(|line| format!("-----BEGIN {line}-----\n-----END {line}-----\n")).collect(),
         text.lines().rev().map(|line| format!("{line}\n")).collect(),
     ];
     for gap in 0..lines.len() {

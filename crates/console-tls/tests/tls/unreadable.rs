@@ -109,12 +109,8 @@ fn a_folder_on_the_way() {
         set_mode(&folder, mode);
         let error = as_nobody(|| Tls::load(settings(&path))).unwrap_err();
         set_mode(&folder, 0o700);
-        assert_denied_then(&error, &path, &folder, mode);
+        assert_denied(&error, &path, &folder, &format!("{mode:04o}"));
     }
-}
-
-fn assert_denied_then(error: &TlsError, path: &Path, folder: &Path, mode: u32) {
-    assert_denied(error, path, folder, &format!("{mode:04o}"));
 }
 
 #[test]
