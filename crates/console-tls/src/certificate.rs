@@ -4,12 +4,14 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::CertificateDer;
+use x509_parser::asn1_rs::ToDer;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer;
 use x509_parser::time::ASN1Time;
-use x509_parser::x509::X509Name;
+use x509_parser::x509::{AlgorithmIdentifier, X509Name};
 
 /// A certificate, and what it says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +37,10 @@ impl Certificate {
     ///
     /// [`NotACertificate`], when it is none.
     pub fn parse(der: CertificateDer<'static>) -> Result<Self, NotACertificate> {
-        let (_, found) = X509Certificate::from_der(&der).map_err(|_| NotACertificate)?;
+        let (rest, found) = X509Certificate::from_der(&der).map_err(|_| NotACertificate)?;
+        if !rest.is_empty() {
+            return Err(NotACertificate);
+        }
         let (mut names, mut subject_key_id, mut authority_key_id) = (Vec::new(), None, None);
         for extension in found.iter_extensions() {
             match extension.parsed_extension() {
@@ -106,6 +111,29 @@ impl Certificate {
         let keys = self.authority_key_id.as_ref().zip(issuer.subject_key_id.as_ref());
         self.issuer == issuer.subject && keys.is_none_or(|(named, has)| named == has)
     }
+
+    /// Whether its signature was made with the key of `issuer`; `None` if that cannot be told, for the algorithm is none of TLS.
+    pub(crate) fn is_signed_by(
+        &self,
+        issuer: &Self,
+        algorithms: &WebPkiSupportedAlgorithms,
+    ) -> Option<bool> {
+        let (_, signed) = X509Certificate::from_der(&self.der).ok()?;
+        let (_, signer) = X509Certificate::from_der(&issuer.der).ok()?;
+        let key = signer.public_key();
+        let (signature_id, key_id) =
+            (identifier(&signed.signature_algorithm)?, identifier(&key.algorithm)?);
+        let algorithm = algorithms.all.iter().find(|one| {
+            *one.signature_alg_id() == *signature_id && *one.public_key_alg_id() == *key_id
+        })?;
+        let (message, signature) = (signed.tbs_certificate.as_ref(), &signed.signature_value.data);
+        Some(algorithm.verify_signature(&key.subject_public_key.data, message, signature).is_ok())
+    }
+
+    /// Whether it is signed with its own key, going by its names where the signature tells nothing.
+    pub(crate) fn is_self_signed(&self, algorithms: &WebPkiSupportedAlgorithms) -> bool {
+        self.is_self_issued() && self.is_signed_by(self, algorithms) != Some(false)
+    }
 }
 
 /// The bytes are no X.509 certificate.
@@ -151,6 +179,15 @@ impl fmt::Display for Moment {
 /// A client's certificate by its subject, for logs; `None` when it is none.
 pub fn subject(certificate: &CertificateDer<'_>) -> Option<String> {
     Some(Certificate::parse(certificate.clone().into_owned()).ok()?.name)
+}
+
+/// What is inside an AlgorithmIdentifier (RFC 5280 section 4.1.1.2), as rustls has it.
+fn identifier(algorithm: &AlgorithmIdentifier<'_>) -> Option<Vec<u8>> {
+    let mut bytes = algorithm.algorithm.to_der_vec().ok()?;
+    if let Some(parameters) = &algorithm.parameters {
+        bytes.extend(parameters.to_der_vec().ok()?);
+    }
+    Some(bytes)
 }
 
 fn distinguished(name: &X509Name<'_>) -> String {

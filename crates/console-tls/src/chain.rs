@@ -1,5 +1,7 @@
 //! The order of a chain: the server's own certificate, then each one's issuer (RFC 8446 section 4.4.2).
 
+use rustls::crypto::WebPkiSupportedAlgorithms;
+
 use crate::certificate::Certificate;
 
 /// What is beside the server's certificate and belongs to none.
@@ -9,16 +11,27 @@ pub(crate) struct Strangers(pub(crate) Vec<String>);
 pub(crate) fn sort(
     own: &Certificate,
     mut rest: Vec<Certificate>,
+    algorithms: &WebPkiSupportedAlgorithms,
 ) -> Result<Vec<Certificate>, Strangers> {
     let mut chain: Vec<Certificate> = Vec::new();
+    let mut looks_left = MAX_LOOKS;
     loop {
         let last = chain.last().unwrap_or(own);
-        if last.is_self_issued() {
+        if last.is_self_signed(algorithms) {
             break;
         }
-        // Of two with the same name and key, the one that leads further.
-        let issuers = || rest.iter().enumerate().filter(|(_, one)| last.is_issued_by(one));
-        let next = issuers().find(|(_, one)| !one.is_self_issued()).or_else(|| issuers().next());
+        // Of two with the same name, the one that signed it; of two with the same key, too, the one that leads further, and then the one
+        // that holds for longer. Signatures are only looked at where names and key identifiers leave a choice.
+        let issuers = || rest.iter().enumerate().rev().filter(|(_, one)| last.is_issued_by(one));
+        let choices = issuers().count();
+        let is_choice = choices > 1 && choices <= looks_left;
+        if is_choice {
+            looks_left -= choices;
+        }
+        let next = issuers().max_by_key(|(_, one)| {
+            let may_be_signer = !is_choice || last.is_signed_by(one, algorithms) != Some(false);
+            (may_be_signer, !one.is_self_issued(), one.not_after())
+        });
         let Some((index, _)) = next else { break };
         let issuer = rest.remove(index);
         chain.push(issuer);
@@ -35,3 +48,6 @@ pub(crate) fn sort(
         Err(Strangers(rest.iter().map(|one| one.name().to_owned()).collect()))
     }
 }
+
+/// How many signatures are checked for their order at most: beyond it, hundreds of certificates with one name would take minutes.
+const MAX_LOOKS: usize = 1000;

@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, Error, RootCertStore};
 
-use crate::certificate::Moment;
+use crate::certificate::{Certificate, Moment};
 use crate::identity::Identity;
 
 /// Something about a certificate that does not keep it from being served. `Display` says what it is.
@@ -35,7 +35,7 @@ pub enum Finding {
     },
     /// The chain is there, but does not hold.
     ChainBroken {
-        /// Why, in webpki's words.
+        /// Why, with the certificate's name or in webpki's words.
         why: String,
     },
     /// It is not for the name that browsers connect to.
@@ -143,34 +143,56 @@ fn chain(
     now: Moment,
 ) -> Option<Finding> {
     let own = identity.certificate();
-    if own.is_self_issued() {
+    if own.is_self_signed(algorithms) {
         return Some(Finding::SelfSigned { name: own.name().to_owned() });
     }
     let mut anchors = RootCertStore::empty();
     anchors.add_parsable_certificates(roots.iter().cloned());
     // A private authority's root that is sent along is one that its users will know.
-    let sent = identity.issuers().iter().filter(|one| one.is_self_issued());
+    let sent = identity.issuers().iter().filter(|one| one.is_self_signed(algorithms));
     anchors.add_parsable_certificates(sent.map(|one| one.der.clone()));
 
     let issuers: Vec<_> = identity.issuers().iter().map(|one| one.der.clone()).collect();
-    let now = u64::try_from(now.timestamp()).unwrap_or_default();
-    let now = UnixTime::since_unix_epoch(Duration::from_secs(now));
+    let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
+    let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
     let verified = ParsedCertificate::try_from(&own.der).and_then(|parsed| {
-        verify_server_cert_signed_by_trust_anchor(&parsed, &anchors, &issuers, now, algorithms.all)
+        verify_server_cert_signed_by_trust_anchor(&parsed, &anchors, &issuers, time, algorithms.all)
     });
-    match verified {
-        Ok(()) => None,
-        Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            let last = identity.chain().take_while(|one| !one.is_self_issued()).last()?;
-            let (name, issuer) = (last.name().to_owned(), last.issuer_name().to_owned());
-            Some(Finding::ChainIncomplete { name, issuer })
-        }
-        Err(error) => Some(Finding::ChainBroken { why: error.to_string() }),
+    let Err(error) = verified else { return None };
+    if let Some(why) = broken_link(identity, algorithms) {
+        return Some(Finding::ChainBroken { why });
     }
+    if error == Error::InvalidCertificate(CertificateError::UnknownIssuer) {
+        let last = identity.chain().take_while(|one| !one.is_self_signed(algorithms)).last()?;
+        let (name, issuer) = (last.name().to_owned(), last.issuer_name().to_owned());
+        return Some(Finding::ChainIncomplete { name, issuer });
+    }
+    let why = identity.issuers().iter().find_map(|one| wrong_date(one, now));
+    Some(Finding::ChainBroken { why: why.unwrap_or_else(|| error.to_string()) })
+}
+
+/// webpki does not say whose signature is wrong.
+fn broken_link(identity: &Identity, algorithms: &WebPkiSupportedAlgorithms) -> Option<String> {
+    let mut links = identity.chain().zip(identity.issuers());
+    let (one, issuer) = links.find(|(one, issuer)| {
+        one.is_issued_by(issuer) && one.is_signed_by(issuer, algorithms) == Some(false)
+    })?;
+    Some(format!("{} was not signed with the key of {}", one.name(), issuer.name()))
+}
+
+/// Nor who is too old, and it has the times in seconds.
+fn wrong_date(one: &Certificate, now: Moment) -> Option<String> {
+    if now > one.not_after() {
+        return Some(format!("{} expired at {}", one.name(), one.not_after()));
+    }
+    let is_early = now < one.not_before();
+    is_early.then(|| format!("{} is not valid before {}", one.name(), one.not_before()))
 }
 
 fn name_not_covered(identity: &Identity, name: &str) -> Option<Finding> {
-    let wanted = ServerName::try_from(name).ok()?;
+    // An IPv6 address has brackets in a URL, and none in a certificate.
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    let wanted = ServerName::try_from(bare).ok()?;
     let own = identity.certificate();
     let covered = ParsedCertificate::try_from(&own.der)
         .and_then(|parsed| verify_server_name(&parsed, &wanted));

@@ -172,7 +172,7 @@ impl TlsError {
             Self::Unreadable { denied: Some(_), .. } => {
                 "let the service's user read it: by its group and chmod 640, or in systemd by LoadCredential"
             }
-            Self::Unreadable { .. } | Self::NotAFile { .. } => "correct the path in cert or key",
+            Self::Unreadable { .. } | Self::NotAFile { .. } => "correct the path in cert, key or client_ca",
             Self::NotPem { is_binary: true, .. } => {
                 "it looks like DER or PKCS #12; openssl x509 -inform der -in FILE makes PEM of a DER certificate, openssl pkcs12 -nodes -in FILE of PKCS #12"
             }

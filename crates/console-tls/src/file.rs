@@ -5,12 +5,12 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use permission_denied::Denied;
-use rustls::pki_types::pem::{Error as PemError, PemObject, SectionKind};
 use rustls::pki_types::{
     CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer,
 };
 
 use crate::TlsError;
+use crate::pem::{Block, blocks};
 
 /// What a PEM file holds, each in the file's order.
 pub(crate) struct PemFile {
@@ -19,6 +19,8 @@ pub(crate) struct PemFile {
     /// The labels of all its blocks, for messages.
     pub(crate) labels: Vec<String>,
     pub(crate) has_encrypted_key: bool,
+    /// A private key in a format that is none of TLS (DSA, OpenSSH).
+    pub(crate) has_foreign_key: bool,
 }
 
 impl PemFile {
@@ -27,41 +29,50 @@ impl PemFile {
         let bytes = read(path)?;
         // Windows editors put one in front, where it hides the first line.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-        let is_empty = bytes.is_empty();
-        // An ASN.1 SEQUENCE: DER, or PKCS #12.
-        let is_binary = bytes.first() == Some(&0x30);
-        let bytes = &trimmed(bytes);
-        let labels = labels(bytes);
-        if labels.is_empty() {
-            let what = if is_empty { "it is empty" } else { "it has no PEM block" };
-            return Err(TlsError::NotPem { path: path.to_owned(), what, is_binary });
+        let malformed = |what| TlsError::Malformed { path: path.to_owned(), what };
+        let blocks = blocks(bytes).map_err(malformed)?;
+        if blocks.is_empty() {
+            return Err(not_pem(path, bytes));
         }
-        if labels.len() > MAX_BLOCKS {
+        if blocks.len() > MAX_BLOCKS {
             return Err(TlsError::TooManyBlocks { path: path.to_owned() });
         }
         let mut file = Self {
             certificates: Vec::new(),
             keys: Vec::new(),
-            has_encrypted_key: labels.iter().any(|label| label == "ENCRYPTED PRIVATE KEY"),
-            labels,
+            labels: blocks.iter().map(|block| block.shown().to_owned()).collect(),
+            has_encrypted_key: false,
+            has_foreign_key: false,
         };
-        // RFC 1421 section 4.6.1.1, as OpenSSL's traditional format has it; what follows is no key but noise.
-        if bytes.split(|&byte| byte == b'\n').any(is_encryption_header) {
-            file.has_encrypted_key = true;
-            file.certificates = certificates(path, bytes)?;
-            return Ok(file);
-        }
-        for block in <(SectionKind, Vec<u8>)>::pem_slice_iter(bytes) {
-            let (kind, der) = block.map_err(|error| malformed(path, &error))?;
-            match kind {
-                SectionKind::Certificate => file.certificates.push(der.into()),
-                SectionKind::PrivateKey => file.keys.push(PrivatePkcs8KeyDer::from(der).into()),
-                SectionKind::RsaPrivateKey => file.keys.push(PrivatePkcs1KeyDer::from(der).into()),
-                SectionKind::EcPrivateKey => file.keys.push(PrivateSec1KeyDer::from(der).into()),
-                _ => {}
-            }
+        for block in &blocks {
+            file.add(block).map_err(malformed)?;
         }
         Ok(file)
+    }
+
+    fn add(&mut self, block: &Block<'_>) -> Result<(), String> {
+        let der =
+            || block.decode().ok_or_else(|| format!("the block {} is not base64", block.shown()));
+        match block.label {
+            // RFC 7468 section 5.3: the two others are of old programs.
+            b"CERTIFICATE" | b"X509 CERTIFICATE" | b"X.509 CERTIFICATE" => {
+                self.certificates.push(der()?.into());
+            }
+            b"TRUSTED CERTIFICATE" => {
+                let what = "a TRUSTED CERTIFICATE is for OpenSSL alone; openssl x509 -in FILE makes a CERTIFICATE of it";
+                return Err(what.to_owned());
+            }
+            b"ENCRYPTED PRIVATE KEY" => self.has_encrypted_key = true,
+            label if label.ends_with(b"PRIVATE KEY") && block.is_encrypted() => {
+                self.has_encrypted_key = true;
+            }
+            b"PRIVATE KEY" => self.keys.push(PrivatePkcs8KeyDer::from(der()?).into()),
+            b"RSA PRIVATE KEY" => self.keys.push(PrivatePkcs1KeyDer::from(der()?).into()),
+            b"EC PRIVATE KEY" => self.keys.push(PrivateSec1KeyDer::from(der()?).into()),
+            label if label.ends_with(b" PRIVATE KEY") => self.has_foreign_key = true,
+            _ => {}
+        }
+        Ok(())
     }
 
     /// What is in it, for a message: `2 × CERTIFICATE, 1 × PUBLIC KEY`.
@@ -79,54 +90,16 @@ impl PemFile {
     }
 }
 
-fn certificates(path: &Path, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    // Noise is skipped by its own error.
-    let found = CertificateDer::pem_slice_iter(bytes)
-        .filter(|one| !matches!(one, Err(PemError::Base64Decode(_))));
-    found.collect::<Result<_, _>>().map_err(|error| malformed(path, &error))
-}
-
-fn is_encryption_header(line: &[u8]) -> bool {
-    line.starts_with(b"Proc-Type:") && line.windows(9).any(|part| part == b"ENCRYPTED")
-}
-
-/// Each line without the blanks around it, which editors and indented templates leave there.
-fn trimmed(bytes: &[u8]) -> Vec<u8> {
-    let mut lines = Vec::with_capacity(bytes.len());
-    for line in bytes.split(|&byte| byte == b'\n' || byte == b'\r') {
-        lines.extend_from_slice(line.trim_ascii());
-        lines.push(b'\n');
-    }
-    lines
-}
-
-/// The labels of all lines that begin a block, cut to what can be shown.
-fn labels(bytes: &[u8]) -> Vec<String> {
-    bytes
-        .split(|&byte| byte == b'\n')
-        .filter_map(|line| line.strip_prefix(b"-----BEGIN "))
-        .map(|label| {
-            let label = String::from_utf8_lossy(label);
-            let label = label.trim_end().trim_end_matches('-');
-            label.chars().filter(|one| !one.is_control()).take(MAX_LABEL).collect()
-        })
-        .collect()
-}
-
-fn malformed(path: &Path, error: &PemError) -> TlsError {
-    let label = |marker: &[u8]| String::from_utf8_lossy(marker).escape_debug().to_string();
-    // The texts are ours: the library's own repeat the file.
-    let what = match error {
-        PemError::MissingSectionEnd { end_marker } => {
-            format!("the block {} has no line that ends it", label(end_marker))
-        }
-        PemError::IllegalSectionStart { .. } => {
-            "a line begins a block, but does not end in five dashes".to_owned()
-        }
-        PemError::Base64Decode(_) => "a block is not base64".to_owned(),
-        _ => "a block cannot be read".to_owned(),
+fn not_pem(path: &Path, bytes: &[u8]) -> TlsError {
+    let what = match bytes {
+        [] => "it is empty",
+        // What Windows PowerShell makes of any text.
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "it is UTF-16 text",
+        _ => "it has no PEM block",
     };
-    TlsError::Malformed { path: path.to_owned(), what }
+    // An ASN.1 SEQUENCE: DER, or PKCS #12.
+    let is_binary = bytes.first() == Some(&0x30);
+    TlsError::NotPem { path: path.to_owned(), what, is_binary }
 }
 
 /// The whole of a file of bounded size.
@@ -155,6 +128,3 @@ pub(crate) const MAX_FILE_SIZE: usize = 1024 * 1024;
 
 /// The most PEM blocks in one file: a bundle of all public authorities has some 150.
 pub(crate) const MAX_BLOCKS: usize = 500;
-
-/// How much of a label a message shows, in characters; the longest usual one has 21.
-const MAX_LABEL: usize = 40;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::CertificateDer;
 use rustls::sign::{CertifiedKey, SigningKey};
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
@@ -36,42 +36,29 @@ impl Identity {
         provider: &CryptoProvider,
     ) -> Result<Self, TlsError> {
         let file = PemFile::read(cert)?;
-        let key_path = key.unwrap_or(cert);
-        let (keys, contents, is_encrypted) = match key {
-            None => (&file.keys, file.contents(), file.has_encrypted_key),
-            Some(path) => {
-                let file = &PemFile::read(path)?;
-                (
-                    &file.keys.iter().map(PrivateKeyDer::clone_key).collect(),
-                    file.contents(),
-                    file.has_encrypted_key,
-                )
-            }
-        };
         if file.certificates.is_empty() {
             return Err(TlsError::NoCertificate {
                 path: cert.to_owned(),
                 contents: file.contents(),
             });
         }
-        if keys.is_empty() {
-            let path = key_path.to_owned();
-            return Err(match is_encrypted {
-                true => TlsError::EncryptedKey { path },
-                false => TlsError::NoKey { path, contents, may_be_elsewhere: key.is_none() },
-            });
-        }
-        let certificates = parse(cert, file.certificates)?;
-        let order: Vec<_> = certificates.iter().map(|one| one.der.clone()).collect();
-        let (own, key, rest) = pair(certificates, keys, cert, key_path, provider)?;
+        let key_file = key.map(PemFile::read).transpose()?;
+        let keys = Keys {
+            path: key.unwrap_or(cert),
+            file: key_file.as_ref().unwrap_or(&file),
+            may_be_elsewhere: key.is_none(),
+        };
+        let certificates = parse(cert, &file.certificates)?;
+        let (own, key, rest) = pair(certificates, &keys, cert, provider)?;
         let name = own.name().to_owned();
-        let issuers = chain::sort(&own, rest).map_err(|strangers| TlsError::Unsorted {
-            path: cert.to_owned(),
-            name,
-            strangers: strangers.0,
-        })?;
+        let issuers = chain::sort(&own, rest, &provider.signature_verification_algorithms)
+            .map_err(|strangers| TlsError::Unsorted {
+                path: cert.to_owned(),
+                name,
+                strangers: strangers.0,
+            })?;
         let mut identity = Self { own, issuers, key, was_in_order: true };
-        identity.was_in_order = identity.chain().map(|one| &one.der).eq(&order);
+        identity.was_in_order = identity.chain().map(|one| &one.der).eq(&file.certificates);
         Ok(identity)
     }
 
@@ -101,11 +88,11 @@ impl Identity {
 }
 
 /// Each certificate once.
-fn parse(path: &Path, found: Vec<CertificateDer<'static>>) -> Result<Vec<Certificate>, TlsError> {
+fn parse(path: &Path, found: &[CertificateDer<'static>]) -> Result<Vec<Certificate>, TlsError> {
     let mut certificates: Vec<Certificate> = Vec::new();
-    for (index, der) in found.into_iter().enumerate() {
+    for (index, der) in found.iter().enumerate() {
         let number = index + 1;
-        let one = Certificate::parse(der)
+        let one = Certificate::parse(der.clone())
             .map_err(|_| TlsError::NotACertificate { path: path.to_owned(), number })?;
         if !certificates.contains(&one) {
             certificates.push(one);
@@ -116,20 +103,44 @@ fn parse(path: &Path, found: Vec<CertificateDer<'static>>) -> Result<Vec<Certifi
 
 type Pair = (Certificate, Arc<dyn SigningKey>, Vec<Certificate>);
 
-/// Finds the one certificate that one of the keys fits.
+/// Where a private key is looked for.
+struct Keys<'a> {
+    path: &'a Path,
+    file: &'a PemFile,
+    may_be_elsewhere: bool,
+}
+
+impl Keys<'_> {
+    /// Why none of them fits any of the certificates.
+    fn error(&self, has_usable: bool, cert: &Path, certificates: &[Certificate]) -> TlsError {
+        let path = self.path.to_owned();
+        if self.file.has_encrypted_key {
+            // It may well be the one, whatever else is there.
+            TlsError::EncryptedKey { path }
+        } else if has_usable {
+            let names = certificates.iter().map(|one| one.name().to_owned()).collect();
+            TlsError::KeyMismatch { cert: cert.to_owned(), key: path, names }
+        } else if self.file.has_foreign_key || !self.file.keys.is_empty() {
+            TlsError::UnsupportedKey { path }
+        } else {
+            let (contents, may_be_elsewhere) = (self.file.contents(), self.may_be_elsewhere);
+            TlsError::NoKey { path, contents, may_be_elsewhere }
+        }
+    }
+}
+
+/// Finds the one certificate that one of the keys fits. Keys that cannot be used do not matter beside one that can.
 fn pair(
     mut certificates: Vec<Certificate>,
-    keys: &[PrivateKeyDer<'static>],
-    cert_path: &Path,
-    key_path: &Path,
+    keys: &Keys<'_>,
+    cert: &Path,
     provider: &CryptoProvider,
 ) -> Result<Pair, TlsError> {
     let mut found: Option<(usize, Arc<dyn SigningKey>)> = None;
-    for key in keys {
-        let key = provider
-            .key_provider
-            .load_private_key(key.clone_key())
-            .map_err(|_| TlsError::UnsupportedKey { path: key_path.to_owned() })?;
+    let mut has_usable = false;
+    for key in &keys.file.keys {
+        let Ok(key) = provider.key_provider.load_private_key(key.clone_key()) else { continue };
+        has_usable = true;
         let public = key.public_key();
         let public = public.as_ref().and_then(|info| {
             let (_, info) = SubjectPublicKeyInfo::from_der(info.as_ref()).ok()?;
@@ -142,22 +153,14 @@ fn pair(
             if let Some((other, _)) = found.as_ref().filter(|(other, _)| *other != index) {
                 let other = certificates.get(*other).map_or("", Certificate::name);
                 return Err(TlsError::SeveralOwn {
-                    path: cert_path.to_owned(),
+                    path: cert.to_owned(),
                     names: vec![other.to_owned(), one.name().to_owned()],
                 });
             }
             found = Some((index, key.clone()));
         }
     }
-    match found {
-        Some((index, key)) => {
-            let own = certificates.remove(index);
-            Ok((own, key, certificates))
-        }
-        None => Err(TlsError::KeyMismatch {
-            cert: cert_path.to_owned(),
-            key: key_path.to_owned(),
-            names: certificates.iter().map(|one| one.name().to_owned()).collect(),
-        }),
-    }
+    let Some((index, key)) = found else { return Err(keys.error(has_usable, cert, &certificates)) };
+    let own = certificates.remove(index);
+    Ok((own, key, certificates))
 }

@@ -1,6 +1,7 @@
 //! [`Tls`]: the configuration that new connections get, kept up with its files.
 
 use std::fs::metadata;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -22,8 +23,7 @@ pub struct Tls {
     settings: TlsSettings,
     config: RwLock<Arc<ServerConfig>>,
     certificate: Mutex<Certificate>,
-    /// What was loaded last, or tried in vain.
-    loaded: Mutex<Stamp>,
+    loaded: Mutex<Tried>,
 }
 
 impl Tls {
@@ -41,7 +41,7 @@ impl Tls {
             settings,
             config: RwLock::new(config),
             certificate: Mutex::new(certificate),
-            loaded: Mutex::new(stamp),
+            loaded: Mutex::new(Tried { stamp, may_pass: false }),
         })
     }
 
@@ -57,23 +57,27 @@ impl Tls {
 
     /// Reads the files again. Says in the log what came of it; if they are not right, the old ones stay in use. Blocks.
     pub fn reload(&self) {
-        *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Stamp::of(&self.settings);
+        self.read_again(true);
+    }
+
+    /// `is_news`: whether a failure is to be told that was told before of the same files.
+    fn read_again(&self, is_news: bool) {
+        // Kept to the end: of two at once, the one that began first must not have the last word.
+        let mut tried = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamp = Stamp::of(&self.settings);
+        let is_told = tried.may_pass && tried.stamp == stamp && !is_news;
         match build(&self.settings) {
             Ok(Built { config, certificate, findings }) => {
+                *tried = Tried { stamp, may_pass: false };
                 *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
                 tell(&certificate, &findings, "certificate reloaded");
                 *self.certificate.lock().unwrap_or_else(PoisonError::into_inner) = certificate;
             }
             Err(error) => {
-                let cause = match std::error::Error::source(&error) {
-                    Some(source) => format!("{error}: {source}"),
-                    None => error.to_string(),
-                };
-                warn!(
-                    cause,
-                    remedy = error.remedy(),
-                    "the new certificate cannot be used, so the old one stays in use"
-                );
+                *tried = Tried { stamp, may_pass: may_pass(&error) };
+                if !is_told {
+                    tell_failure(&error);
+                }
             }
         }
     }
@@ -101,9 +105,9 @@ impl Tls {
             // A network's file system may be silent: then this waits, and nothing else.
             let looked = tokio::task::spawn_blocking(move || {
                 let stamp = Stamp::of(&tls.settings);
-                let loaded = *tls.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-                if is_asked || stamp.is_due(before, loaded) {
-                    tls.reload();
+                let tried = *tls.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+                if is_asked || tried.is_due(before, stamp) {
+                    tls.read_again(is_asked);
                 }
                 stamp
             });
@@ -127,6 +131,30 @@ impl Tls {
     }
 }
 
+/// Whether the same files may be right later: they are for later, or reading them failed for a reason that is not theirs (too many open
+/// files, a network).
+fn may_pass(error: &TlsError) -> bool {
+    match error {
+        TlsError::NotYetValid { .. } => true,
+        TlsError::Unreadable { source, .. } => {
+            !matches!(source.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied)
+        }
+        _ => false,
+    }
+}
+
+fn tell_failure(error: &TlsError) {
+    let cause = match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    };
+    warn!(
+        cause,
+        remedy = error.remedy(),
+        "the new certificate cannot be used, so the old one stays in use"
+    );
+}
+
 fn tell(certificate: &Certificate, findings: &[Finding], what: &'static str) {
     info!(
         name = certificate.name(),
@@ -143,6 +171,22 @@ fn tell(certificate: &Certificate, findings: &[Finding], what: &'static str) {
     }
 }
 
+/// What was loaded last, or tried in vain.
+#[derive(Clone, Copy, Debug)]
+struct Tried {
+    stamp: Stamp,
+    /// Whether it was in vain, but need not stay so.
+    may_pass: bool,
+}
+
+impl Tried {
+    /// Whether what is there now is news (or may have become right), and has not changed since the look before: files change one after the
+    /// other, and not at once.
+    fn is_due(self, before: Option<Stamp>, now: Stamp) -> bool {
+        before == Some(now) && (now != self.stamp || self.may_pass)
+    }
+}
+
 /// What tells one version of the files from another, without reading them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Stamp([Option<FileStamp>; 3]);
@@ -151,11 +195,6 @@ struct Stamp([Option<FileStamp>; 3]);
 type FileStamp = (u64, u64, u64, (i64, i64), (i64, i64));
 
 impl Stamp {
-    /// Whether this is news that has not changed since the look before: files change one after the other, and not at once.
-    fn is_due(self, before: Option<Self>, loaded: Self) -> bool {
-        before == Some(self) && self != loaded
-    }
-
     fn of(settings: &TlsSettings) -> Self {
         let key = settings.key.as_deref();
         let ca = settings.clients.as_ref().map(|clients| clients.ca.as_path());
@@ -181,13 +220,13 @@ mod tests {
     fn a_change_is_taken_up_once_it_has_settled_and_only_once() {
         let stamp = |inode| Stamp([Some((1, inode, 1, (1, 1), (1, 1))), None, None]);
         let (old, half, new) = (stamp(1), stamp(2), stamp(3));
-        let mut loaded = old;
+        let mut tried = Tried { stamp: old, may_pass: false };
         let mut before = None;
         let mut taken = Vec::new();
         for now in [old, old, half, new, new, new, old, new, new] {
-            if now.is_due(before, loaded) {
+            if tried.is_due(before, now) {
                 taken.push(now);
-                loaded = now;
+                tried.stamp = now;
             }
             before = Some(now);
         }

@@ -1,7 +1,7 @@
 //! From the settings to a rustls configuration.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -60,16 +60,6 @@ pub(crate) struct Built {
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Reads the files and checks them as [`Tls::load`](crate::Tls::load) does, for programs that only want to look: the server's own certificate,
-/// and what there is to say. Blocks.
-///
-/// # Errors
-///
-/// [`TlsError`]: what is wrong, and in which file.
-pub fn inspect(settings: &TlsSettings) -> Result<(Certificate, Vec<Finding>), TlsError> {
-    build(settings).map(|built| (built.certificate, built.findings))
-}
-
 /// Reads the files and checks them. Blocks.
 pub(crate) fn build(settings: &TlsSettings) -> Result<Built, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
@@ -121,27 +111,36 @@ fn dates(settings: &TlsSettings, own: &Certificate, now: Moment) -> Result<(), T
 fn readable_by_all(settings: &TlsSettings) -> Option<Finding> {
     let path = settings.key.as_ref().unwrap_or(&settings.cert);
     let mode = std::fs::metadata(path).ok()?.mode() & 0o7777;
-    (mode & 0o004 != 0).then(|| Finding::KeyReadableByAll { path: path.clone(), mode })
+    // Whoever may not pass a folder on the way cannot read what is in it.
+    let real = std::fs::canonicalize(path).ok()?;
+    let can_pass =
+        |folder: &Path| std::fs::metadata(folder).is_ok_and(|folder| folder.mode() & 0o001 != 0);
+    let is_reachable = real.ancestors().skip(1).all(can_pass);
+    (mode & 0o004 != 0 && is_reachable)
+        .then(|| Finding::KeyReadableByAll { path: path.clone(), mode })
 }
 
 fn verifier(
     clients: &ClientCertificates,
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, TlsError> {
-    let path = || clients.ca.clone();
-    let file = PemFile::read(&clients.ca)?;
+    let unusable = |why| TlsError::ClientCa { path: clients.ca.clone(), why };
+    let file = PemFile::read(&clients.ca).map_err(|error| match error {
+        TlsError::Unreadable { .. } | TlsError::NotAFile { .. } => error,
+        // Its remedy is for a server's own file.
+        error => unusable(error.to_string()),
+    })?;
     if file.certificates.is_empty() {
-        return Err(TlsError::NoCertificate { path: path(), contents: file.contents() });
+        return Err(unusable(format!("there is none (it has {})", file.contents())));
     }
     let mut roots = RootCertStore::empty();
-    for one in file.certificates {
-        roots
-            .add(one)
-            .map_err(|error| TlsError::ClientCa { path: path(), why: error.to_string() })?;
+    for (index, one) in file.certificates.into_iter().enumerate() {
+        let number = index + 1;
+        roots.add(one).map_err(|error| unusable(format!("certificate {number}: {error}")))?;
     }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
     let builder = if clients.required { builder } else { builder.allow_unauthenticated() };
-    builder.build().map_err(|error| TlsError::ClientCa { path: path(), why: error.to_string() })
+    builder.build().map_err(|error| unusable(error.to_string()))
 }
 
 /// The certificates that this system trusts; empty where it has none. Reads `SSL_CERT_FILE` and `SSL_CERT_DIR` as OpenSSL does. Blocks.

@@ -40,6 +40,11 @@ impl Denied {
             let Ok(target) = fs::read_link(&at) else { break };
             at = at.parent().unwrap_or_else(|| Path::new("/")).join(target);
         }
+        // `live/../archive` is nothing that anybody wants to read.
+        let folder = at.parent().and_then(|folder| fs::canonicalize(folder).ok());
+        if let (Some(folder), Some(name)) = (folder, at.file_name()) {
+            at = folder.join(name);
+        }
         Self::connecting(&at)
     }
 
@@ -51,6 +56,7 @@ impl Denied {
             let seen = if at == path { fs::symlink_metadata(at) } else { fs::metadata(at) };
             Some((at, seen.ok()?))
         })?;
+        let whole = if obstacle == path { None } else { fs::canonicalize(obstacle).ok() };
         let owner = format!(
             "{}:{}",
             named(
@@ -65,7 +71,12 @@ impl Denied {
         );
         let us = Uid::effective();
         let user = named(us.as_raw(), User::from_uid(us).map(|user| user.map(|user| user.name)));
-        Some(Self { path: obstacle.to_owned(), owner, mode: seen.mode() & PERMISSIONS, user })
+        Some(Self {
+            path: whole.unwrap_or_else(|| obstacle.to_owned()),
+            owner,
+            mode: seen.mode() & PERMISSIONS,
+            user,
+        })
     }
 }
 
@@ -113,6 +124,11 @@ mod tests {
         assert!(shown(Denied::opening(&link)).starts_with(&format!("{} ", file.display())));
         assert!(shown(Denied::opening(&link)).contains(" with mode 0640, "));
         assert!(shown(Denied::connecting(&link)).starts_with(&format!("{} ", link.display())));
+        fs::create_dir(folder.path().join("live")).unwrap();
+        let link = folder.path().join("live").join("link");
+        symlink("../file", &link).unwrap();
+        let file = file.canonicalize().unwrap();
+        assert!(shown(Denied::opening(&link)).starts_with(&format!("{} ", file.display())));
         let missing = folder.path().join("no").join("such");
         let folder = format!("{} ", folder.path().display());
         assert!(shown(Denied::opening(&missing)).starts_with(&folder));

@@ -1,173 +1,230 @@
-//! What is said of certificates that are served all the same.
+//! Dates, names, and who vouches: what is refused, and what is only said.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use console_tls::rustls::crypto::aws_lc_rs;
-use console_tls::rustls::pki_types::CertificateDer;
-use console_tls::rustls::pki_types::pem::PemObject;
-use console_tls::{Finding, Moment, check};
-use rcgen::KeyPair;
+use console_tls::{Finding, Tls};
+use rcgen::date_time_ymd;
 
-use crate::rig::{Chain, load, root, server, server_params, under, under_with};
+use crate::logs;
+use crate::rig::{Authority, Chain, Files, HOST, findings, key, load, openssl, server, settings};
 
-/// What is found of these blocks, with these roots on the system.
-fn findings(blocks: &[&str], name: Option<&str>, roots: &[&str]) -> Vec<Finding> {
-    let folder = tempfile::tempdir().unwrap();
-    let identity = load(folder.path(), blocks.concat(), None).unwrap();
-    let roots: Vec<_> =
-        roots.iter().map(|pem| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).collect();
-    let algorithms = aws_lc_rs::default_provider().signature_verification_algorithms;
-    check(&identity, name, &roots, &algorithms, Moment::now())
-}
-
-fn shown(findings: &[Finding]) -> Vec<String> {
-    findings
-        .iter()
-        .map(|finding| {
-            assert!(finding.remedy().len() > 5 || !finding.is_warning());
-            let mark = if finding.is_warning() { "warning" } else { "note" };
-            format!("{mark}: {finding}")
-        })
-        .collect()
+pub(crate) fn texts(findings: &[Finding]) -> Vec<String> {
+    findings.iter().map(ToString::to_string).collect()
 }
 
 #[test]
-fn a_chain_is_complete_with_its_root_in_the_file_or_on_the_system() {
-    let Chain { root, between, own, key } = Chain::new();
-    let (root, between) = (root.pem(), between.pem());
-    let other = crate::rig::root("Other").pem();
-    let nothing = Vec::<String>::new();
-    assert_eq!(shown(&findings(&[&own, &between, &root, &key], None, &[])), nothing);
-    assert_eq!(shown(&findings(&[&own, &between, &key], None, &[&other, &root])), nothing);
-    let missing = "neither in the file nor known to this system";
-    assert_eq!(
-        shown(&findings(&[&own, &between, &key], None, &[&other])),
-        [format!(
-            "warning: the chain is incomplete: the issuer of CN=Between, CN=Root, is {missing}"
-        )]
-    );
-    assert_eq!(
-        shown(&findings(&[&own, &key], None, &[&root])),
-        [format!(
-            "warning: the chain is incomplete: the issuer of CN=own, CN=Between, is {missing}"
-        )]
-    );
-    assert_eq!(
-        shown(&findings(&[&between, &key, &own], None, &[&root])),
-        ["note: the certificates were not in order and are sent as: CN=own; CN=Between"]
-    );
-}
+fn dates() {
+    let root = Authority::root("Root");
+    let past = root.leaf_with(&key(), HOST, |params| {
+        params.not_after = date_time_ymd(2024, 2, 29);
+    });
+    let error = load([past.pem, past.key].concat()).unwrap_err();
+    let text = error.to_string();
+    let (_, text) = text.split_once("all.pem ").unwrap();
+    let (at, now) = text.split_once(" (now it is 20").unwrap();
+    assert_eq!(at, "expired at 2024-02-29 00:00 UTC");
+    assert!(now.ends_with(" UTC)"), "{now}");
+    assert_eq!(error.remedy(), "renew it");
 
-#[test]
-fn a_chain_that_only_looks_right_is_told() {
-    let chain = Chain::new();
-    // The same name and key identifier, another key: only the signature tells.
-    let impostor = {
-        let mut params = crate::rig::named("Between");
-        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let id = params.key_identifier(chain.between.key());
-        params.key_identifier_method = rcgen::KeyIdMethod::PreSpecified(id);
-        params.signed_by(&KeyPair::generate().unwrap(), &chain.root).unwrap().pem()
-    };
-    let found = findings(&[&chain.own, &impostor, &chain.root.pem(), &chain.key], None, &[]);
-    assert!(matches!(found.as_slice(), [Finding::ChainBroken { .. }]), "{found:?}");
-    // An issuer out of its time is told, and no error: browsers may know a newer one.
-    let key = KeyPair::generate().unwrap();
-    let top = root("Root");
-    let between_key = KeyPair::generate().unwrap();
-    let current =
-        under_with(&top, "Between", KeyPair::from_pem(&between_key.serialize_pem()).unwrap());
-    let own = server(&current, &key);
-    let old = {
-        let mut params = crate::rig::named("Between");
-        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        params.not_after = rcgen::date_time_ymd(2020, 1, 1);
-        params.not_before = rcgen::date_time_ymd(2019, 1, 1);
-        params.signed_by(&between_key, &top).unwrap().pem()
-    };
-    let found = shown(&findings(&[&own, &old, &top.pem(), &key.serialize_pem()], None, &[]));
+    let future = root.leaf_with(&key(), HOST, |params| {
+        params.not_before = date_time_ymd(2090, 1, 31);
+    });
+    let error = load([future.pem, future.key].concat()).unwrap_err();
+    let text = error.to_string();
+    assert!(text.starts_with("the certificate CN=console.example.org in /"), "{text}");
     assert!(
-        found.len() == 1
-            && found[0].starts_with("warning: the chain does not hold: ")
-            && found[0].contains("xpired"),
-        "{found:?}"
+        text.contains("all.pem is not valid before 2090-01-31 00:00 UTC (now it is 20"),
+        "{text}"
     );
+    assert_eq!(error.remedy(), "set this machine's clock, or wait");
 }
 
 #[test]
-fn a_self_signed_one_is_a_note() {
-    let key = KeyPair::generate().unwrap();
-    let own = server_params(&["localhost"]).self_signed(&key).unwrap().pem();
+fn dates_that_no_calendar_has() {
+    // 9999-12-31 23:59:59 is RFC 5280's "no end".
+    let root = Authority::root("Root");
+    let leaf = root.leaf_with(&key(), HOST, |params| {
+        params.not_after = date_time_ymd(9999, 12, 31);
+    });
+    load([leaf.pem, leaf.key].concat()).unwrap();
+}
+
+#[test]
+fn an_issuer_that_expired() {
+    let root = Authority::root("Root");
+    let between = root.below_with("Intermediate", key(), |params| {
+        params.not_after = date_time_ymd(2024, 2, 29);
+    });
+    let leaf = between.leaf(HOST);
+    let text = [leaf.pem.as_str(), &between.pem, &leaf.key].concat();
+    load(&text).unwrap();
+    let found = findings(&text, None, &root.pem);
     assert_eq!(
-        shown(&findings(&[&own, &key.serialize_pem()], None, &[])),
-        ["note: CN=own is self-signed"]
+        texts(&found),
+        ["the chain does not hold: CN=Intermediate expired at 2024-02-29 00:00 UTC"]
+    );
+    assert!(found[0].is_warning());
+    assert_eq!(found[0].remedy(), "get the certificate's chain from the authority again");
+}
+
+#[test]
+fn an_issuer_of_tomorrow() {
+    let root = Authority::root("Root");
+    let between = root.below_with("Intermediate", key(), |params| {
+        params.not_before = date_time_ymd(2090, 1, 31);
+    });
+    let leaf = between.leaf(HOST);
+    let found = findings([leaf.pem.as_str(), &between.pem, &leaf.key].concat(), None, &root.pem);
+    assert_eq!(
+        texts(&found),
+        ["the chain does not hold: CN=Intermediate is not valid before 2090-01-31 00:00 UTC"]
     );
 }
 
 #[test]
-fn names_are_compared_as_browsers_do_it() {
-    let key = KeyPair::generate().unwrap();
-    let top = root("Root");
-    let between = under(&top, "Between");
-    for (names, wanted, covered) in [
-        (&["console.example.org"][..], "console.example.org", true),
-        (&["console.example.org"], "CONSOLE.example.org", true),
-        (&["console.example.org"], "example.org", false),
-        (&["example.org", "console.example.org"], "console.example.org", true),
-        (&["*.example.org"], "console.example.org", true),
-        (&["*.example.org"], "a.console.example.org", false),
-        (&["*.example.org"], "example.org", false),
-        (&["192.0.2.1"], "192.0.2.1", true),
-        (&["192.0.2.1"], "192.0.2.2", false),
-        (&["2001:db8::1"], "2001:db8::1", true),
-        // Browsers have not looked at the common name for years.
-        (&[], "own", false),
-    ] {
-        let own = server_params(names).signed_by(&key, &between).unwrap().pem();
-        let found =
-            findings(&[&own, &between.pem(), &top.pem(), &key.serialize_pem()], Some(wanted), &[]);
-        assert_eq!(found.is_empty(), covered, "{names:?} {wanted}: {found:?}");
-        if !covered {
-            let said = shown(&found).concat();
-            let expected = match names {
-                [] => {
-                    "the certificate is for no name (it has no subject alternative name)".to_owned()
-                }
-                names => format!(
-                    "warning: browsers connect to {wanted}, but the certificate is for {}",
-                    names.join(", ")
-                ),
-            };
-            assert!(said.contains(&expected), "{said}");
-        }
-    }
-}
-
-#[test]
-fn what_a_certificate_says_of_itself_cannot_break_a_line() {
-    let folder = tempfile::tempdir().unwrap();
-    let key = KeyPair::generate().unwrap();
-    let mut params = server_params(&["localhost"]);
-    params
-        .distinguished_name
-        .push(rcgen::DnType::CommonName, format!("a\nb\u{1b}[31m{}", "x".repeat(1000)));
-    let text = format!("{}{}", params.self_signed(&key).unwrap().pem(), key.serialize_pem());
-    let identity = load(folder.path(), text, None).unwrap();
-    let name = identity.certificate().name();
-    assert!(name.chars().count() <= 200 && !name.chars().any(char::is_control), "{name:?}");
-}
-
-#[test]
-fn a_key_that_all_can_read_is_told() {
-    let folder = tempfile::tempdir().unwrap();
+fn whose_issuer_is_missing() {
     let chain = Chain::new();
-    let cert = crate::rig::write(folder.path(), "cert.pem", format!("{}{}", chain.own, chain.key));
-    for (mode, expected) in [(0o644, true), (0o604, true), (0o640, false), (0o600, false)] {
-        fs::set_permissions(&cert, fs::Permissions::from_mode(mode)).unwrap();
-        let (_, said) = console_tls::inspect(&crate::rig::settings(&cert)).unwrap();
-        let is_told =
-            said.iter().any(|finding| matches!(finding, Finding::KeyReadableByAll { .. }));
-        assert_eq!(is_told, expected, "{mode:o}");
+    let alone = [chain.leaf.pem.as_str(), &chain.leaf.key].concat();
+    let found = findings(&alone, None, &chain.root.pem);
+    assert_eq!(
+        texts(&found),
+        [
+            "the chain is incomplete: the issuer of CN=console.example.org, CN=Intermediate, is neither in the file nor known to this system"
+        ]
+    );
+    assert!(found[0].is_warning());
+    assert_eq!(
+        found[0].remedy(),
+        "append the certificate of CN=Intermediate to the file; authorities offer it as chain or fullchain"
+    );
+
+    let found = findings(chain.full(), None, "");
+    assert_eq!(
+        texts(&found),
+        [
+            "the chain is incomplete: the issuer of CN=Intermediate, CN=Root, is neither in the file nor known to this system"
+        ]
+    );
+    // The system knows the root, or the file has it.
+    assert!(findings(chain.full(), None, &chain.root.pem).is_empty());
+    assert!(findings([chain.full(), chain.root.pem.clone()].concat(), None, "").is_empty());
+}
+
+#[test]
+fn an_issuer_of_the_same_name_with_another_key() {
+    let root = Authority::root("Root");
+    let (signer, impostor) = (root.below("Intermediate"), root.below("Intermediate"));
+    let leaf = signer.leaf_with(&key(), HOST, |params| {
+        params.use_authority_key_identifier_extension = false;
+    });
+    let text = [leaf.pem.as_str(), &impostor.pem, &leaf.key].concat();
+    load(&text).unwrap();
+    let found = findings(&text, None, &root.pem);
+    assert_eq!(
+        texts(&found),
+        [
+            "the chain does not hold: CN=console.example.org was not signed with the key of CN=Intermediate"
+        ]
+    );
+}
+
+#[test]
+fn not_for_servers() {
+    let root = Authority::root("Root");
+    let leaf = root.leaf_with(&key(), HOST, |params| {
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    });
+    let found = findings([leaf.pem, leaf.key].concat(), None, &root.pem);
+    assert!(matches!(&found[..], [Finding::ChainBroken { .. }]), "{found:?}");
+}
+
+#[test]
+fn one_that_vouches_for_itself() {
+    let key = key();
+    let pem = server(HOST).self_signed(&key).unwrap().pem();
+    let found = findings([pem, key.serialize_pem()].concat(), Some(HOST), "");
+    assert_eq!(texts(&found), ["CN=console.example.org is self-signed"]);
+    assert!(!found[0].is_warning());
+    assert!(found[0].remedy().starts_with("open the page once by https"));
+}
+
+#[test]
+fn one_of_version_1() {
+    let key = openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], "");
+    let request = openssl(&["req", "-new", "-key", "/dev/stdin", "-subj", "/CN=console"], &key);
+    let files = Files::new();
+    let key_file = files.write("key.pem", &key);
+    let key_file = key_file.to_str().unwrap();
+    let pem = openssl(&["x509", "-req", "-signkey", key_file, "-days", "2"], &request);
+    let text = [pem, key].concat();
+    load(&text).unwrap();
+    let found = findings(&text, Some(HOST), "");
+    assert_eq!(
+        texts(&found),
+        [
+            "CN=console is self-signed",
+            "browsers connect to console.example.org, but the certificate is for no name (it has no subject alternative name)",
+        ]
+    );
+}
+
+#[test]
+fn a_key_that_all_can_read() {
+    let chain = Chain::new();
+    let logs = logs::captured();
+    for (folder, file, is_said) in
+        [(0o755, 0o644, true), (0o755, 0o640, false), (0o755, 0o600, false), (0o750, 0o644, false)]
+    {
+        let files = Files::new();
+        let path = files.write("all.pem", chain.full());
+        fs::set_permissions(&path, Permissions::from_mode(file)).unwrap();
+        fs::set_permissions(files.root(), Permissions::from_mode(folder)).unwrap();
+        Tls::load(settings(&path)).unwrap();
+        let expected = format!(
+            "the private key in {} can be read by every user of this machine (mode 0644)",
+            path.display()
+        );
+        assert_eq!(logs.with(&path, &expected).len(), usize::from(is_said), "{folder:o} {file:o}");
+        assert_eq!(logs.with(&path, "chmod o-r ").len(), usize::from(is_said));
     }
+    // The key's file counts, not the certificate's.
+    let files = Files::new();
+    let mut settings = settings(&files.write("cert.pem", &chain.leaf.pem));
+    settings.key = Some(files.write("key.pem", &chain.leaf.key));
+    fs::set_permissions(files.root(), Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(files.path("cert.pem"), Permissions::from_mode(0o644)).unwrap();
+    Tls::load(settings.clone()).unwrap();
+    assert!(logs.with(files.root(), "every user").is_empty());
+    fs::set_permissions(files.path("key.pem"), Permissions::from_mode(0o604)).unwrap();
+    Tls::load(settings).unwrap();
+    assert_eq!(logs.with(files.root(), "(mode 0604)").len(), 1);
+}
+
+#[test]
+fn sorting_is_said_with_the_order() {
+    let chain = Chain::new();
+    let text = [chain.between.pem.as_str(), &chain.leaf.pem, &chain.leaf.key].concat();
+    let found = findings(&text, Some(HOST), &chain.root.pem);
+    assert_eq!(
+        texts(&found),
+        [
+            "the certificates were not in order and are sent as: CN=console.example.org; CN=Intermediate"
+        ]
+    );
+    assert!(!found[0].is_warning());
+    assert_eq!(found[0].remedy(), "none needed");
+}
+
+#[test]
+fn the_load_is_told_with_its_findings() {
+    let root = Authority::root("Told Root");
+    let leaf = root.leaf("told-leaf");
+    let logs = logs::captured();
+    load([root.pem, leaf.pem, leaf.key].concat()).unwrap();
+    let lines = logs.lines("told-leaf");
+    assert!(lines[0].contains("certificate loaded") && lines[0].contains("INFO"), "{lines:?}");
+    assert!(lines[0].contains(HOST) && lines[0].contains("until="), "{lines:?}");
+    assert!(lines[1].contains("were not in order and are sent as: CN=told-leaf; CN=Told Root"));
+    assert_eq!(lines.len(), 2, "{lines:?}");
 }

@@ -1,11 +1,25 @@
-//! Certificates and keys made at test time, in all the shapes that administrators have.
+//! The crate as a server's administrator meets it: real files, real keys of every kind, and real handshakes.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
 
+mod blocks;
 mod chains;
-mod denied;
-mod errors;
+mod clients;
 mod findings;
+mod handshake;
+mod keys;
 mod live;
+mod logs;
+mod names;
+mod refusals;
 mod rig;
-mod shapes;
+mod secrets;
+mod unreadable;
+mod unusable;
+mod versions;
+mod watched;
