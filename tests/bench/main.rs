@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: the proxy beside a plain TCP relay, its TLS beside its plain side, and its SSH tunnels beside the ssh program; same machine, same minute, same
-//! bytes.
+//! `cargo xtask bench`: the proxy beside a plain TCP relay, its TLS beside its plain side, and its SSH tunnels beside the ssh program; same
+//! machine, same minute, same bytes.
 //!
 //! The backend and the client live in this process; the proxy and the TCP relay are processes of their own, so that their CPU time and
 //! memory can be read from /proc. Two cores are shared by all of them: trust the ratios, not the absolute numbers.
@@ -67,10 +67,11 @@ async fn main() -> Result<()> {
     let token = format!("1-{}", node.vnc_at(backend_address));
     let root = Authority::new("bench")?;
     let cert = root.server(&["localhost"])?.write(&folder.path().join("bench.pem"), &[])?;
-    let proxy = ProxyBuilder::new(folder.path())
-        .host(1, "bench", &node.uri()?)
-        .setting(&format!("cert = {cert:?}"))
-        .start()?;
+    let uri = node.uri()?;
+    let proxy = || {
+        let proxy = ProxyBuilder::new(folder.path()).host(1, "bench", &uri);
+        proxy.setting(&format!("cert = {cert:?}")).start()
+    };
     let tls = TlsClient::trusting(&root.certificate())?;
     let way = |at, token: Option<&String>, tls: Option<&TlsClient>, pid| Way {
         at,
@@ -79,10 +80,18 @@ async fn main() -> Result<()> {
         pid,
     };
     let bare = way(relay_address, None, None, relay_pid);
-    let plain = way(proxy.address(), Some(&token), None, proxy.pid());
-    let encrypted = way(proxy.address(), Some(&token), Some(&tls), proxy.pid());
-    table::print("TCP relay", "proxy", &compare([&bare, &plain]).await?);
-    table::print("ws", "wss", &compare([&plain, &encrypted]).await?);
+    {
+        let proxy = proxy()?;
+        let ours = way(proxy.address(), Some(&token), None, proxy.pid());
+        table::print("TCP relay", "proxy", &compare([&bare, &ours]).await?);
+    }
+    {
+        // A proxy each: the memory that one's sessions gave back would be the other's.
+        let (for_plain, for_encrypted) = (proxy()?, proxy()?);
+        let plain = way(for_plain.address(), Some(&token), None, for_plain.pid());
+        let encrypted = way(for_encrypted.address(), Some(&token), Some(&tls), for_encrypted.pid());
+        table::print("ws", "wss", &compare([&plain, &encrypted]).await?);
+    }
     ssh::bench(backend_address, folder.path()).await
 }
 
