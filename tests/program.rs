@@ -46,6 +46,13 @@ fn wrong_settings_are_refused_with_file_key_and_what_is_allowed() -> Result<()> 
     assert!(
         String::from_utf8_lossy(&missing.stderr).contains("/nonexistent/c.toml: cannot be read")
     );
+    // Each is a line of its own, after what may be its cause.
+    let several = run("key = '/k'", &["-p", "70000"], &[("WS_CRET", "/c")])?;
+    let text = String::from_utf8_lossy(&several.stderr).into_owned();
+    let lines: Vec<_> = text.lines().collect();
+    let expected = [" INFO environment variable WS_CRET", " ERROR flag -p", " ERROR "];
+    assert_eq!(lines.len(), expected.len(), "{text}");
+    assert!(lines.iter().zip(expected).all(|(line, part)| line.contains(part)), "{text}");
     Ok(())
 }
 

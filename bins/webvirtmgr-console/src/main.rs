@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Error, Result};
-use console_config::Settings;
+use console_config::{ConfigError, Settings};
 use console_listen::{ListenError, Passed};
 use console_proxy::{Tls, TlsError};
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     log::start(verbose, debug);
     let loaded = match Settings::load(sources) {
         Ok(loaded) => loaded,
-        Err(cause) => return failed(&cause.into(), wrong_settings()),
+        Err(cause) => return misconfigured(cause),
     };
     loaded.notes.iter().for_each(|note| info!("{note}"));
     if task == Task::PrintConfig {
@@ -63,6 +63,15 @@ fn failed(cause: &Error, code: ExitCode) -> ExitCode {
     let remedy = listen.or_else(|| Some(cause.downcast_ref::<TlsError>()?.remedy()));
     error!(remedy, "{cause:#}");
     code
+}
+
+fn misconfigured(cause: ConfigError) -> ExitCode {
+    let ConfigError::Invalid { problems, notes } = cause else {
+        return failed(&cause.into(), wrong_settings());
+    };
+    notes.iter().for_each(|note| info!("{note}"));
+    problems.iter().for_each(|problem| error!("{problem}"));
+    wrong_settings()
 }
 
 fn serve(

@@ -1,5 +1,6 @@
 //! The application's own settings: the `WS_…` of WebVirtMgr's or WebVirtCloud's settings.py, read without running Python.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
@@ -22,16 +23,30 @@ impl fmt::Display for Note {
 
 /// Reads the file. Its values are one layer; what is no literal or no setting of ours becomes a note.
 pub(crate) fn read(path: &Path) -> Result<(Layer, Vec<Note>), ConfigError> {
-    let text = crate::sources::read(path)?;
+    // Python files may be in any encoding; the names and values that count here are ASCII in nearly all of them.
+    let bytes = crate::sources::read(path)?;
+    let text = String::from_utf8_lossy(&bytes);
     let found = django_settings::read(&text, |name| name.starts_with(PREFIX));
     let note =
         |line: usize, what: String| (line, Note(format!("{}:{line}: {what}", path.display())));
     let mut notes = Vec::new();
+    let (mut before, mut lines) = (found.assignments.iter().peekable(), HashMap::new());
+    for skipped in &found.skipped {
+        while let Some(one) = before.next_if(|one| one.line <= skipped.line) {
+            lines.insert(one.name.as_str(), one.line);
+        }
+        let stays = lines.get(skipped.name.as_str());
+        let stays = stays.map(|line| format!(", and line {line} holds")).unwrap_or_default();
+        notes.push(note(skipped.line, format!("{skipped}; the line is passed over{stays}")));
+    }
     let mut values = Dict::new();
     for assignment in found.assignments {
         let key = KEYS.iter().find(|key| key.variable() == assignment.name);
         let Some(key) = key.filter(|key| key.name != "django_settings") else {
-            let what = format!("{} is no setting of this program", assignment.name);
+            let hint = crate::sources::meant_variable(&assignment.name);
+            let hint = hint.filter(|meant| *meant != assignment.name);
+            let hint = hint.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+            let what = format!("{} is no setting of this program{hint}", assignment.name);
             notes.push(note(assignment.line, what));
             continue;
         };
@@ -41,12 +56,6 @@ pub(crate) fn read(path: &Path) -> Result<(Layer, Vec<Note>), ConfigError> {
             None => _ = values.remove(key.name),
         }
     }
-    notes.extend(
-        found
-            .skipped
-            .iter()
-            .map(|skipped| note(skipped.line, format!("{skipped}, so it counts for nothing here"))),
-    );
     notes.extend(found.star_imports.iter().map(|import| {
         let module = &import.module;
         note(

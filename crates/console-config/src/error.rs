@@ -4,13 +4,13 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::MAX_FILE_SIZE;
+use crate::{MAX_FILE_SIZE, Note};
 
 /// Why there are no settings.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The file cannot be opened or read, or is not UTF-8. A missing file is an error only if it was named by somebody.
+    /// The file cannot be opened or read. A missing file is an error only if it was named by somebody.
     #[error("{}: cannot be read", path.display())]
     Read {
         /// The file.
@@ -25,7 +25,7 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
-    /// The file is not TOML.
+    /// The file is not TOML, which is UTF-8.
     #[error("{}: line {line}, column {column}: {message}", path.display())]
     Syntax {
         /// The file.
@@ -37,9 +37,14 @@ pub enum ConfigError {
         /// What the TOML parser said.
         message: String,
     },
-    /// Values that may not be as they are, one for each line of the text; never empty.
-    #[error("{}", lines(.0))]
-    Invalid(Vec<Problem>),
+    /// Values that may not be as they are, one for each line of the text.
+    #[error("{}", lines(problems))]
+    Invalid {
+        /// What is wrong; never empty.
+        problems: Vec<Problem>,
+        /// What counts for nothing, which may be the cause.
+        notes: Vec<Note>,
+    },
 }
 
 /// One value that may not be as it is. `Display` is one line: `<origin>: <what is wrong>`.

@@ -65,7 +65,7 @@ impl Settings {
             let effective = Effective::of(&sources, &table);
             Ok(Loaded { settings: Self { server, hosts }, effective, notes })
         } else {
-            Err(ConfigError::Invalid(problems))
+            Err(ConfigError::Invalid { problems, notes })
         }
     }
 }

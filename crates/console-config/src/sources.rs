@@ -90,14 +90,19 @@ impl Sources {
 
 /// A variable that is nearly one of ours. Others that begin with `WS_` may be anybody's.
 fn misspelled(name: &str) -> Option<Note> {
-    let known: Vec<String> = KEYS.iter().map(Key::variable).collect();
-    let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    if !name.starts_with("WS_") || known.contains(&name) {
+    if !name.starts_with("WS_") || KEYS.iter().any(|key| key.variable() == name) {
         return None;
     }
-    let meant = crate::reader::nearest(name, &known)?;
+    let meant = meant_variable(name)?;
     let shown = crate::reader::shown(name);
     Some(Note(format!("environment variable {shown} counts for nothing; did you mean {meant}?")))
+}
+
+/// The variable of ours that is nearly called so.
+pub(crate) fn meant_variable(name: &str) -> Option<String> {
+    let known: Vec<String> = KEYS.iter().map(Key::variable).collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    crate::reader::nearest(name, &known).map(str::to_owned)
 }
 
 /// The strongest source's word for where the application's settings are.
@@ -108,7 +113,8 @@ fn django_settings(layers: &[Layer]) -> Result<Option<PathBuf>, ConfigError> {
     let path = crate::paths::absolute_rule()(value);
     path.map(Some).map_err(|what| {
         let what = format!("{key} is {what}");
-        ConfigError::Invalid(vec![Problem { origin: layer.origin.clone(), key: key.into(), what }])
+        let problem = Problem { origin: layer.origin.clone(), key: key.into(), what };
+        ConfigError::Invalid { problems: vec![problem], notes: Vec::new() }
     })
 }
 
@@ -133,8 +139,8 @@ fn exclude_each_other(layers: &mut [Layer]) {
 
 /// The file's layer; none where the file is missing and may be.
 fn file(path: &Path, required: bool) -> Result<Option<Layer>, ConfigError> {
-    let text = match read(path) {
-        Ok(text) => text,
+    let bytes = match read(path) {
+        Ok(bytes) => bytes,
         Err(ConfigError::Read { source, .. })
             if source.kind() == ErrorKind::NotFound && !required =>
         {
@@ -142,6 +148,10 @@ fn file(path: &Path, required: bool) -> Result<Option<Layer>, ConfigError> {
         }
         Err(error) => return Err(error),
     };
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+        syntax(path, &String::from_utf8_lossy(valid), valid.len(), "this is not UTF-8")
+    })?;
     let values = Toml::from_str(&text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         syntax(path, &text, at, error.message())
@@ -149,15 +159,15 @@ fn file(path: &Path, required: bool) -> Result<Option<Layer>, ConfigError> {
     Ok(Some(Layer { origin: path.display().to_string(), source: Source::File, values }))
 }
 
-/// The text of a file of bounded size.
-pub(crate) fn read(path: &Path) -> Result<String, ConfigError> {
-    let mut text = String::new();
+/// The content of a file of bounded size.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
+    let mut bytes = Vec::new();
     let limit = u64::try_from(MAX_FILE_SIZE).unwrap_or(u64::MAX).saturating_add(1);
-    match File::open(path).and_then(|file| file.take(limit).read_to_string(&mut text)) {
+    match File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)) {
         Ok(length) if length > MAX_FILE_SIZE => {
             Err(ConfigError::TooLarge { path: path.to_owned() })
         }
-        Ok(_) => Ok(text),
+        Ok(_) => Ok(bytes),
         Err(source) => Err(ConfigError::Read { path: path.to_owned(), source }),
     }
 }

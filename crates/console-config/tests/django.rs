@@ -54,19 +54,45 @@ WS_DJANGO_SETTINGS = '/other.py'
 if DEBUG:
     WS_HOST = 'a'
 from local.local_settings import *
+WS_PUBLIC_HOTS = 'b'
+WS_MAX_SESSIONS = 5
+WS_MAX_SESSIONS += 1
 ";
     let loaded = load(folder.path(), python, "").unwrap();
     let file = folder.path().join("settings.py");
     let notes: Vec<_> = loaded.notes.iter().map(ToString::to_string).collect();
     let expected = [
-        "1: WS_PORT is not given a literal, so it counts for nothing here",
+        "1: WS_PORT is not given a literal; the line is passed over",
         "2: WS_SECRET_THING is no setting of this program",
         "3: WS_DJANGO_SETTINGS is no setting of this program",
-        "5: WS_HOST is set in a block that may run or not, so it counts for nothing here",
+        "5: WS_HOST is set in a block that may run or not; the line is passed over",
         "6: local.local_settings is not read; if it sets WS_ names, name its file in django_settings instead",
+        "7: WS_PUBLIC_HOTS is no setting of this program; did you mean WS_PUBLIC_HOST?",
+        "9: WS_MAX_SESSIONS is changed by a calculation; the line is passed over, and line 8 holds",
     ];
     assert_eq!(notes, expected.map(|note| format!("{}:{note}", file.display())));
-    assert_eq!(loaded.settings, Settings::default());
+    assert_eq!(loaded.settings.server.max_sessions, 5);
+}
+
+#[test]
+fn what_counts_for_nothing_is_told_with_the_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let python = "WS_CERT = os.path.join(BASE_DIR, 'console.pem')\nWS_KEY = '/console.key'\n";
+    let error = load(folder.path(), python, "").unwrap_err();
+    let ConfigError::Invalid { problems, notes } = error else { panic!("{error:?}") };
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].to_string().ends_with("key is of no use without cert"), "{}", problems[0]);
+    assert!(notes[0].to_string().contains("1: WS_CERT is not given a literal"), "{notes:?}");
+}
+
+#[test]
+fn any_encoding_will_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("settings.py");
+    fs::write(&file, b"# coding: latin-1\n# f\xfcr die Konsole\nWS_MAX_SESSIONS = 7\n").unwrap();
+    let environment = vec![("WS_DJANGO_SETTINGS".to_owned(), file.display().to_string())];
+    let sources = Sources { file: folder.path().join("none"), environment, ..Sources::default() };
+    assert_eq!(Settings::load(sources).unwrap().settings.server.max_sessions, 7);
 }
 
 #[test]

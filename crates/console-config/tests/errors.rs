@@ -289,7 +289,7 @@ fn all_that_is_wrong_is_said_at_once() {
     ];
     let expected = lines.join("\n").replace("FILE", &file.display().to_string());
     assert_eq!(error.to_string(), expected);
-    let ConfigError::Invalid(problems) = error else { panic!("{error:?}") };
+    let ConfigError::Invalid { problems, .. } = error else { panic!("{error:?}") };
     assert_eq!(problems.len(), lines.len());
     assert_eq!(problems[5].key, "hosts[1].id");
     assert_eq!(problems[5].origin, file.display().to_string());
@@ -322,7 +322,8 @@ fn a_file_that_cannot_be_read_says_so() {
         matches!(error, ConfigError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
     );
 
-    fs::write(&path, b"host = \"\xff\"").unwrap();
+    fs::write(&path, b"port = 1\nhost = \"\xff\"").unwrap();
+    let text = format!("{}: line 2, column 9: this is not UTF-8", path.display());
     assert_eq!(Settings::load(required()).unwrap_err().to_string(), text);
 
     fs::write(&path, "#".repeat(console_config::MAX_FILE_SIZE)).unwrap();
