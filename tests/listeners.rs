@@ -81,11 +81,12 @@ async fn the_log_has_the_clients_own_address() -> Result<()> {
     let mut node = Node::new(folder.path());
     let path = format!("/?token=1-{}", node.vnc_at(console.local_addr()?));
     let proxy = ProxyBuilder::new(folder.path())
-        .listen_on(&["\"127.0.0.1:0\"", "{ address = \"127.0.0.1:0\", proxy_protocol = true }"])
+        .listen_on(&["{ address = \"127.0.0.1:0\", proxy_protocol = true }", "\"127.0.0.1:0\""])
         .setting("trusted_proxies = [\"127.0.0.1\"]")
         .host(1, "node", &node.uri()?)
         .start()?;
-    let [plain, proxied] = proxy.addresses() else { anyhow::bail!("{:?}", proxy.addresses()) };
+    let [proxied, plain] = proxy.addresses() else { anyhow::bail!("{:?}", proxy.addresses()) };
+    proxy.wait_for_log(&format!("consoles are at http://{plain}/console"), PATIENCE)?;
     let _one = Client::open(*plain, &path, &["X-Forwarded-For: 203.0.113.9, 192.0.2.7"]).await?;
     proxy.wait_for_log("client=192.0.2.7 ", PATIENCE)?;
     let mut stream = TcpStream::connect(*proxied).await?;

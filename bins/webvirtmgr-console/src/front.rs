@@ -40,7 +40,7 @@ pub(crate) fn listen(settings: &ServerSettings, passed: Passed) -> Result<Front>
         }
         let listener = match socket {
             Socket::Tcp(listener) => {
-                ports.push(listener.local_addr()?);
+                ports.push((proxy_protocol, listener.local_addr()?));
                 Listener::from(TcpListener::from_std(listener)?)
             }
             Socket::Unix(socket) => {
@@ -51,6 +51,9 @@ pub(crate) fn listen(settings: &ServerSettings, passed: Passed) -> Result<Front>
         };
         front.listeners.push(listener.proxy_protocol(proxy_protocol));
     }
+    // What people open is a listener that they can speak to, if there is one.
+    ports.sort_by_key(|(proxy_protocol, _)| *proxy_protocol);
+    let ports: Vec<_> = ports.into_iter().map(|(_, address)| address).collect();
     if let Some(url) = crate::url::console(settings, &ports) {
         info!("consoles are at {url}");
     }
