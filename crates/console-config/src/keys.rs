@@ -248,7 +248,7 @@ pub const KEYS: &[Key] = &[
         "1 to 1000000, at most `max_connections`",
         "one more is closed with 1013",
     ),
-    key("max_connections", Number, "2000", "1 to 1000000", "one more waits in the system's queue"),
+    key("max_connections", Number, "2000", "1 to 1000000", "one more waits for a place"),
     key(
         "max_message_size",
         Number,

@@ -30,8 +30,9 @@ pub(crate) struct Server<R> {
     pub(crate) stop: CancellationToken,
 }
 
-/// Serves on `listeners`, encrypted with `tls` and plain on each of them, until `shutdown` is ready, then stops accepting and closes the sessions in order (close code 1001)
-/// within `shutdown_timeout` of the settings; what has not ended by then is cut off. When it returns nothing of it runs any more.
+/// Serves on `listeners`, encrypted with `tls` and plain on each of them, until `shutdown` is ready, then stops accepting and closes the
+/// sessions in order (close code 1001) within `shutdown_timeout` of the settings; what has not ended by then is cut off. When it returns
+/// nothing of it runs any more.
 ///
 /// # Cancel safety
 ///
@@ -64,9 +65,10 @@ pub async fn run<R: Resolve>(
         let (tracker, stop) = (tasks.clone(), stop.clone());
         let accepting = async move {
             loop {
-                // At the limit the rest waits in the kernel's queue. The semaphore is never closed.
-                let Ok(permit) = connections.clone().acquire_owned().await else { return };
                 let (socket, peer) = accept::next(&listener).await;
+                // At the limit this one waits, and the rest in the kernel's queue; a place taken before would be kept from the other
+                // listeners. The semaphore is never closed.
+                let Ok(permit) = connections.clone().acquire_owned().await else { return };
                 let proxy_protocol = listener.proxy_protocol;
                 let (server, kill) = (server.clone(), kill.clone());
                 tracker.spawn(async move {

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use console_config::ServerSettings;
-use harness::websocket::{Client, Message, raw_http};
+use console_proxy::{Listener, run};
+use harness::websocket::{Client, Message, PATIENCE, raw_http};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::rig::{Answer, Server, accept, path, quick};
 
@@ -46,6 +49,28 @@ async fn connections_over_the_limit_wait_for_a_place() {
 }
 
 #[tokio::test]
+async fn a_listener_that_nobody_connects_to_takes_no_place() {
+    let listeners = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
+    let listeners = listeners.map(|listener| {
+        listener.set_nonblocking(true).unwrap();
+        Listener::from(TcpListener::from_std(listener).unwrap())
+    });
+    let settings = ServerSettings { max_connections: 1, ..quick() };
+    let (stop, stopped) = oneshot::channel::<()>();
+    let shutdown = async { drop(stopped.await) };
+    let server = tokio::spawn(run(listeners.into(), None, settings, Answer::Never, shutdown));
+    let [one, other] = addresses;
+    for address in [one, one, other, other] {
+        let request = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let answer = timeout(PATIENCE, raw_http(address, request)).await.unwrap();
+        assert!(answer.unwrap().starts_with("HTTP/1.1 200 "));
+    }
+    drop(stop);
+    timeout(PATIENCE, server).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_client_that_never_finishes_its_request_is_cut_off() {
     let server = Server::start(quick(), Answer::Never).await;
     for beginning in ["", "G", "GET / HTTP/1.1\r\nHost: x\r\n", "GET / HTTP/1.1\r\nHost: x\r\n\r\n"]
@@ -54,8 +79,7 @@ async fn a_client_that_never_finishes_its_request_is_cut_off() {
         stream.write_all(beginning.as_bytes()).await.unwrap();
         let mut all = Vec::new();
         // The last one is a complete request: its idle connection is not kept either.
-        let read =
-            tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut all)).await;
+        let read = timeout(Duration::from_secs(30), stream.read_to_end(&mut all)).await;
         assert!(read.is_ok(), "after {beginning:?} the connection stayed open");
     }
     server.stop().await;
@@ -89,7 +113,7 @@ async fn ended_sessions_and_connections_leave_no_task() {
                 tokio::task::yield_now().await;
             }
         };
-        let settled = tokio::time::timeout(Duration::from_secs(30), settled).await;
+        let settled = timeout(Duration::from_secs(30), settled).await;
         assert!(settled.is_ok(), "{} tasks, {before} before", tasks());
         drop(unfinished);
     }
