@@ -73,6 +73,7 @@ async fn openssl_shakes_hands_in_both_versions_and_plain_is_served_beside() -> R
         }
     }
     let said = s_client(proxy.address(), &["-alpn", "h2"])?;
+    proxy.wait_for_log("let the client offer http/1.1", PATIENCE)?;
     assert!(said.contains("no application protocol"), "{said}");
     let said = s_client(proxy.address(), &["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"])?;
     assert!(said.contains("SSL alert number"), "{said}");

@@ -73,6 +73,36 @@ fn what_systemd_passes_is_used_in_place_of_the_settings() -> Result<()> {
     Ok(())
 }
 
+/// It would be open to everybody.
+#[test]
+fn what_systemd_passes_is_no_silent_end_of_the_proxy_protocol() -> Result<()> {
+    let folder = Folder::new()?;
+    let config = folder.path().join("proxied.toml");
+    std::fs::write(
+        &config,
+        "trusted_proxies = [\"127.0.0.1\"]\nlisten = [{ address = \"127.0.0.1:0\", proxy_protocol = true }]",
+    )?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let script = "exec 3<&0; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" --config \"$1\" <&-";
+    let log = folder.path().join("proxied.log");
+    let mut child = Command::new("sh")
+        .args(["-ec", script])
+        .arg(proxy::build()?)
+        .arg(&config)
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::from(OwnedFd::from(listener)))
+        .stderr(std::fs::File::create(&log)?)
+        .spawn()?;
+    let ended = wait::until("it to end", PATIENCE, || Ok(child.try_wait()?));
+    // Where it has ended, this does nothing.
+    child.kill()?;
+    child.wait()?;
+    let said = std::fs::read_to_string(&log)?;
+    assert_eq!(ended?.code(), Some(1), "{said}");
+    assert!(said.contains("{ address = \"systemd:NAME\", proxy_protocol = true }"), "{said}");
+    Ok(())
+}
+
 /// A session in which somebody else speaks for the client; the log has whom it speaks for.
 #[tokio::test]
 async fn the_log_has_the_clients_own_address() -> Result<()> {

@@ -1,5 +1,6 @@
 //! The console page in a real browser, on real guests.
 
+use harness::reverse_proxy::ReverseProxy;
 use harness::{Bed, Browser, Console, Listen, Proxy, Result};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -210,10 +211,23 @@ async fn the_websocket_goes_to_the_public_port_and_path() -> Result<()> {
     let public = TcpListener::bind("127.0.0.1:0").await?;
     let port = public.local_addr()?.port();
     let browser = Browser::start(bed.dir()).await?;
-    for (host, expected) in [("", "127.0.0.1"), ("public_host = \"localhost\"\n", "localhost")] {
+    let localhost = "public_host = \"localhost\"\n";
+    for (host, is_rewritten, expected) in
+        [("", false, "127.0.0.1"), ("", true, "127.0.0.1"), (localhost, false, "localhost")]
+    {
         let settings = format!("{host}public_port = {port}\npublic_path = \"/x/\"");
         let page = bed.proxy().setting(&settings).start()?;
-        browser.open(&page.page_url(guest.uuid())).await?;
+        let mut url = page.page_url(guest.uuid());
+        // WebVirtCloud's own nginx file passes no Host, so nginx writes the upstream's name.
+        let location = format!(
+            "location / {{ proxy_pass http://wsnovncd; }} }} upstream wsnovncd {{ server {};",
+            page.address()
+        );
+        let front = ReverseProxy::nginx(bed.dir(), &location, None)?;
+        if is_rewritten {
+            url = url.replace(&page.address().to_string(), &front.address().to_string());
+        }
+        browser.open(&url).await?;
         let (stream, _) = tokio::time::timeout(PATIENCE, public.accept()).await??;
         let mut lines = BufReader::new(stream).lines();
         let head = async {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use console_config::{ListenAddress, MinTlsVersion, ServerSettings};
 use console_listen::{Address, Listening, Origin, Passed, Socket, SocketFile};
 use console_proxy::{Listener, Tls, TlsSettings};
@@ -29,6 +29,12 @@ pub(crate) fn listen(settings: &ServerSettings, passed: Passed) -> Result<Front>
             Origin::Address(index) => settings.listen.get(*index),
             Origin::Passed(_) => None,
         };
+        if listen.is_none() && settings.listen.iter().any(|listen| listen.proxy_protocol) {
+            // It must not be forgotten silently that a listener is for nobody but trusted proxies.
+            bail!(
+                "systemd passed a socket in place of listen, which expects the PROXY protocol; list it there, as in {{ address = \"systemd:NAME\", proxy_protocol = true }}"
+            );
+        }
         let proxy_protocol = listen.is_some_and(|listen| listen.proxy_protocol);
         let (place, kind) =
             (socket.to_string(), if proxy_protocol { ", with the PROXY protocol" } else { "" });

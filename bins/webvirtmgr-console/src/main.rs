@@ -26,10 +26,10 @@ fn main() -> ExitCode {
     // Before anything else opens a descriptor or starts a thread.
     let passed = Passed::from_environment();
     let CommandLine { sources, verbose, debug, task } = CommandLine::parse();
+    log::start(verbose, debug);
     if let Task::Generate(kind) = task {
         return printed(generate::write(&kind, &mut io::stdout()));
     }
-    log::start(verbose, debug);
     let loaded = match Settings::load(sources) {
         Ok(loaded) => loaded,
         Err(cause) => return misconfigured(cause),

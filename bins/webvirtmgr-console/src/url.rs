@@ -8,7 +8,7 @@ use console_config::ServerSettings;
 pub(crate) fn console(settings: &ServerSettings, listening: &[SocketAddr]) -> Option<String> {
     let public = &settings.public;
     let own = listening.first();
-    let port = public.port.map(std::num::NonZeroU16::get).or_else(|| own.map(SocketAddr::port))?;
+    let port = public.port.map(std::num::NonZeroU16::get).or_else(|| own.map(SocketAddr::port));
     let host = match (&public.host, own.map(SocketAddr::ip)) {
         (Some(host), _) => host.to_string(),
         (None, Some(ip)) if ip.is_unspecified() => {
@@ -18,9 +18,10 @@ pub(crate) fn console(settings: &ServerSettings, listening: &[SocketAddr]) -> Op
         (None, ip) => ip?.to_string(),
     };
     // Behind a reverse proxy that has the certificate, the port tells.
-    let (scheme, usual) =
-        if settings.tls.is_some() || port == 443 { ("https", 443) } else { ("http", 80) };
-    let port = if port == usual { String::new() } else { format!(":{port}") };
+    let is_encrypted = settings.tls.is_some() || settings.ssl_only || port == Some(443);
+    let (scheme, usual) = if is_encrypted { ("https", 443) } else { ("http", 80) };
+    let port =
+        port.filter(|port| *port != usual).map(|port| format!(":{port}")).unwrap_or_default();
     let path = public.path.as_ref().map_or("/", |path| path.as_str());
     Some(format!("{scheme}://{host}{port}{path}console?token=<host id>-<domain uuid>"))
 }
@@ -56,6 +57,17 @@ mod tests {
                 "127.0.0.1:6080",
                 "http://c.example.org/novncd/console",
             ),
+            // On a UNIX socket.
+            (&[("WS_PUBLIC_HOST", "c.example.org")], "", "http://c.example.org/console"),
+            (
+                &[
+                    ("WS_PUBLIC_HOST", "c.example.org"),
+                    ("WS_SSL_ONLY", "1"),
+                    ("WS_TRUSTED_PROXIES", "unix"),
+                ],
+                "",
+                "https://c.example.org/console",
+            ),
         ] {
             let environment = variables
                 .iter()
@@ -64,7 +76,8 @@ mod tests {
             let sources =
                 Sources { file: "/nonexistent".into(), environment, ..Sources::default() };
             let settings = Settings::load(sources).unwrap().settings.server;
-            let url = console(&settings, &[listening.parse().unwrap()]).unwrap();
+            let listening: Vec<_> = listening.parse().into_iter().collect();
+            let url = console(&settings, &listening).unwrap();
             assert_eq!(url, format!("{expected}?token=<host id>-<domain uuid>"));
         }
     }

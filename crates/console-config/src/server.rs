@@ -157,6 +157,7 @@ impl ServerSettings {
         *public = public_address::read(from);
         *origins = origin::read(from);
         *trusted_proxies = trusted_proxies::read(from);
+        tls::compare(from, *ssl_only, trusted_proxies);
         // Read with the sources; here it only counts as known.
         from.optional("django_settings", &absolute_rule());
         *web_root = from.optional("web_root", &absolute_rule());

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::paths::absolute_rule;
 use crate::reader::{Reader, switch, text};
+use crate::trusted_proxies::TrustedProxies;
 
 /// The keys of TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,11 +60,6 @@ pub(crate) fn read(from: &mut Reader<'_>) -> (Option<TlsFiles>, bool) {
                 from.refuse(needs, |key| format!("{key} is of no use without cert"));
             }
         }
-        if ssl_only {
-            from.refuse("ssl_only", |key| {
-                format!("{key} needs cert: without a certificate nobody could connect")
-            });
-        }
     }
     if from.has("client_certificate") && !from.has("client_ca") {
         from.refuse("client_certificate", |key| format!("{key} is of no use without client_ca"));
@@ -76,6 +72,15 @@ pub(crate) fn read(from: &mut Reader<'_>) -> (Option<TlsFiles>, bool) {
     }
     let min_version = min_version.unwrap_or_default();
     (cert.map(|cert| TlsFiles { cert, key, min_version, clients }), ssl_only)
+}
+
+/// Somebody must be able to connect: encrypted to us, or to a trusted proxy that has the certificate.
+pub(crate) fn compare(from: &mut Reader<'_>, ssl_only: bool, trusted_proxies: &TrustedProxies) {
+    if ssl_only && !from.has("cert") && trusted_proxies.is_empty() {
+        from.refuse("ssl_only", |key| {
+            format!("{key} needs cert, or trusted_proxies that have the certificate: as it is nobody could connect")
+        });
+    }
 }
 
 fn version() -> crate::reader::Rule<'static, MinTlsVersion> {

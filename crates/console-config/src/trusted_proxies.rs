@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::reader::{Reader, text};
 
@@ -38,6 +38,21 @@ enum Entry {
     Unix,
 }
 
+/// `::ffff:192.0.2.0/120` is 192.0.2.0/24, as peers are seen.
+fn canonical(network: IpNet) -> IpNet {
+    let mapped = match (network.addr().to_canonical(), network) {
+        (IpAddr::V4(address), IpNet::V6(network)) => network
+            .prefix_len()
+            .checked_sub(MAPPED_PREFIX)
+            .and_then(|length| Ipv4Net::new(address, length).ok()),
+        _ => None,
+    };
+    mapped.map_or(network, IpNet::V4)
+}
+
+/// RFC 4291 section 2.5.5.2.
+const MAPPED_PREFIX: u8 = 96;
+
 pub(crate) fn read(from: &mut Reader<'_>) -> TrustedProxies {
     let entries = from.texts(
         "trusted_proxies",
@@ -47,7 +62,7 @@ pub(crate) fn read(from: &mut Reader<'_>) -> TrustedProxies {
                 .parse::<IpNet>()
                 .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
                 .ok()
-                .map(|network| Entry::Network(network.trunc())),
+                .map(|network| Entry::Network(canonical(network.trunc()))),
         }),
     );
     let mut trusted = TrustedProxies::default();

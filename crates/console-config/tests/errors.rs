@@ -164,7 +164,14 @@ fn each_value_that_may_not_be_says_where_what_and_what_may() {
             "client_ca = '/a'\nclient_certificate = 'optional'",
             "client_ca is of no use without cert",
         ),
-        ("ssl_only = true", "ssl_only needs cert: without a certificate nobody could connect"),
+        (
+            "ssl_only = true",
+            "ssl_only needs cert, or trusted_proxies that have the certificate: as it is nobody could connect",
+        ),
+        (
+            "ssl_only = true\ntrusted_proxies = []",
+            "ssl_only needs cert, or trusted_proxies that have the certificate: as it is nobody could connect",
+        ),
         ("client_certificate = 'optional'", "client_certificate is of no use without client_ca"),
         (
             "cert = '/c'\nclient_ca = '/a'",
@@ -335,4 +342,13 @@ fn a_file_that_cannot_be_read_says_so() {
     let file = folder.path().to_owned();
     let error = Settings::load(Sources { file, ..Sources::default() }).unwrap_err();
     assert!(matches!(error, ConfigError::Read { .. }), "{error:?}");
+}
+
+#[test]
+fn without_a_certificate_a_trusted_proxy_may_have_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    fs::write(&file, "ssl_only = true\ntrusted_proxies = ['127.0.0.1']").unwrap();
+    let loaded = Settings::load(Sources { file, ..Sources::default() }).unwrap();
+    assert!(loaded.settings.server.ssl_only && loaded.settings.server.tls.is_none());
 }

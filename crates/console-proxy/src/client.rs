@@ -46,6 +46,8 @@ impl fmt::Display for Peer {
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     pub(crate) peer: Peer,
+    /// A trusted proxy passes its bytes on and does not say whose they are; `peer` is the proxy then.
+    pub(crate) is_unnamed: bool,
     /// Whether it came encrypted, to us or to a reverse proxy that says so.
     pub(crate) is_encrypted: bool,
     /// Whether it came encrypted to us.
@@ -57,13 +59,19 @@ pub(crate) struct Client {
 impl Client {
     /// One of whom nothing is known but where it is.
     pub(crate) fn new(peer: Peer) -> Self {
-        Self { peer, is_encrypted: false, is_encrypted_to_us: false, subject: None }
+        Self {
+            peer,
+            is_unnamed: false,
+            is_encrypted: false,
+            is_encrypted_to_us: false,
+            subject: None,
+        }
     }
 
     /// The same, or whom it speaks for if it is a trusted proxy (the field's usual `X-Forwarded-For` and `X-Forwarded-Proto`).
     pub(crate) fn of_request(&self, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
         let mut client = self.clone();
-        if !client.peer.is_in(trusted) {
+        if client.is_unnamed || !client.peer.is_in(trusted) {
             return client;
         }
         // Each proxy appends whom it heard it from, so only what trusted ones have appended is true.
@@ -152,6 +160,9 @@ mod tests {
             (near, "10.0.0.1", &["2001:db8::1"], "2001:db8::1"),
             (near, "10.0.0.1", &["::ffff:192.0.2.1"], "192.0.2.1"),
             ("[::ffff:10.0.0.1]:5", "10.0.0.1", &["192.0.2.1"], "192.0.2.1"),
+            (near, "::ffff:10.0.0.1", &["192.0.2.1"], "192.0.2.1"),
+            (near, "::ffff:10.0.0.0/104", &["192.0.2.1"], "192.0.2.1"),
+            (near, "::ffff:11.0.0.0/104", &["192.0.2.1"], near),
             ("[::ffff:192.0.2.9]:5", "", &[], "192.0.2.9:5"),
             ("[::1]:5", "::1", &["192.0.2.1"], "192.0.2.1"),
             ("[::1]:5", "127.0.0.1", &["192.0.2.1"], "[::1]:5"),

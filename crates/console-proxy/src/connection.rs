@@ -77,6 +77,7 @@ async fn open<R>(
         match proxy_header::read(socket).await {
             Ok(proxied) => {
                 client.peer = proxied.peer.unwrap_or(peer);
+                client.is_unnamed = proxied.peer.is_none();
                 client.is_encrypted = proxied.is_encrypted;
             }
             Err(error @ proxy_header::HeaderError::Ended(_)) => {
@@ -132,7 +133,7 @@ where
         None => {
             // The answer under way is finished, no further request is read.
             connection.as_mut().graceful_shutdown();
-            match timeout(HTTP_GRACE, connection).await {
+            match timeout(HTTP_GRACE + server.settings.lookup_timeout, connection).await {
                 Ok(ended) => ended,
                 Err(_) => {
                     debug!(client = %peer, "the client took too long to read its answer");
@@ -157,5 +158,5 @@ const MAX_HEAD: usize = 64 * 1024;
 /// How long a connection may go on with plain HTTP requests: a page and its files take some seconds.
 const HTTP_LIFETIME: Duration = Duration::from_secs(60);
 
-/// How much longer the last answer may take, so that a client that does not read holds nothing for ever.
+/// How much longer than a lookup the last answer may take, so that a client that does not read holds nothing for ever.
 const HTTP_GRACE: Duration = Duration::from_secs(30);

@@ -16,7 +16,7 @@ use tracing::{debug, info, warn};
 use crate::asked::Asked;
 use crate::client::Client;
 use crate::connection::Slot;
-use crate::ending::{Told, chain, remedy};
+use crate::ending::{Failure, Told, chain, remedy};
 use crate::origin;
 use crate::page;
 use crate::resolve::Resolve;
@@ -50,18 +50,39 @@ pub(crate) async fn answer<R: Resolve>(
         return answer;
     }
     let path = request.uri().path();
-    // Reverse proxies pass their path on or strip it.
-    let public_path = settings.public.path.as_ref();
-    let path = public_path.and_then(|public| public.strip(path)).unwrap_or(path);
-    match path {
+    // Reverse proxies pass their path on or strip it. As it came first, for the public path may itself be called /console/.
+    let stripped = || settings.public.path.as_ref().and_then(|public| public.strip(path));
+    match Place::of(server, path).or_else(|| Place::of(server, stripped()?)) {
         // Load balancers probe it, so it looks nothing up.
-        "/" => text(StatusCode::OK, "webvirtmgr-console is running\n"),
-        "/favicon.ico" => with_status(Response::default(), StatusCode::NO_CONTENT),
-        "/console" => console_page(server, &request, &client).await,
-        _ => match path.strip_prefix("/console/") {
-            Some(file) => console_file(server, file, &request).await,
-            None => text(StatusCode::NOT_FOUND, "there is nothing here\n"),
-        },
+        Some(Place::Root) => text(StatusCode::OK, "webvirtmgr-console is running\n"),
+        Some(Place::Icon) => with_status(Response::default(), StatusCode::NO_CONTENT),
+        Some(Place::Page) => console_page(server, &request, &client).await,
+        Some(Place::File(name)) => console_file(server, name, &request).await,
+        None => text(StatusCode::NOT_FOUND, "there is nothing here\n"),
+    }
+}
+
+/// What a path leads to.
+enum Place<'a> {
+    Root,
+    Icon,
+    Page,
+    /// One of the page's own files or of its clients', by the name under `/console/`.
+    File(&'a str),
+}
+
+impl<'a> Place<'a> {
+    fn of<R>(server: &Server<R>, path: &'a str) -> Option<Self> {
+        match path {
+            "/" => Some(Self::Root),
+            "/favicon.ico" => Some(Self::Icon),
+            "/console" => Some(Self::Page),
+            _ => {
+                let name = path.strip_prefix("/console/")?;
+                let is_known = page::file(name).is_some() || server.clients.of_path(name).is_some();
+                is_known.then_some(Self::File(name))
+            }
+        }
     }
 }
 
@@ -124,7 +145,11 @@ async fn console_page<R: Resolve>(
         Ok(Some(token)) => token.to_string(),
         _ => String::new(),
     };
-    let failure = match look_up(server, asked).await.map(|(_, target)| target) {
+    let found = tokio::select! {
+        found = look_up(server, asked) => found,
+        () = server.stop.cancelled() => Err(Failure::Stopping),
+    };
+    let failure = match found.map(|(_, target)| target) {
         Ok(target) => {
             let (viewer, files) = server.clients.showing(target.kind);
             if files.is_none() {
@@ -132,8 +157,7 @@ async fn console_page<R: Resolve>(
                 return html(StatusCode::SERVICE_UNAVAILABLE, page, &policy(target.kind, ""));
             }
             let public = &server.settings.public;
-            let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-            let sources = websocket_sources(public, host.and_then(origin::host_name));
+            let sources = websocket_sources(public);
             let page = page::console(&target, public);
             return html(StatusCode::OK, page, &policy(target.kind, &sources));
         }
@@ -192,15 +216,17 @@ async fn console_file<R: Resolve>(
     answer
 }
 
-/// Where the page may open its WebSocket besides its own origin, as content security policy sources; `host` is the name that the page was
-/// loaded by. Without a port of its own the public host is reached by the page's.
-fn websocket_sources(public: &PublicAddress, host: Option<String>) -> String {
-    if public.host.is_none() && public.port.is_none() {
-        return String::new();
-    }
-    let host = public.host.as_ref().map(|host| host.host().to_owned()).or(host);
-    // The grammar has no IPv6 addresses (CSP Level 3, host-source).
-    let Some(host) = host.filter(|host| !host.contains(':')) else { return " ws: wss:".into() };
+/// Where the page may open its WebSocket besides its own origin, as content security policy sources. Without a port of its own the public
+/// host is reached by the page's. Without a public host it is the name that the page was loaded by, which only the browser knows: reverse
+/// proxies rewrite Host.
+fn websocket_sources(public: &PublicAddress) -> String {
+    let host = match &public.host {
+        None if public.port.is_none() => return String::new(),
+        None => "*",
+        // The grammar has no IPv6 addresses (CSP Level 3, host-source).
+        Some(host) if host.host().contains(':') => return " ws: wss:".into(),
+        Some(host) => host.host(),
+    };
     let port = public.port.map_or_else(|| "*".to_owned(), |port| port.to_string());
     format!(" ws://{host}:{port} wss://{host}:{port}")
 }

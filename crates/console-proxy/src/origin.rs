@@ -45,7 +45,7 @@ fn parse(origin: &str) -> Option<(Option<String>, String)> {
 }
 
 /// The name or address before a port, IPv6 in its short form and without brackets; nothing that has more than these in it.
-pub(crate) fn host_name(authority: &str) -> Option<String> {
+fn host_name(authority: &str) -> Option<String> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(inner) => {
             let (address, port) = inner.split_once(']')?;

@@ -48,6 +48,10 @@ pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Proxie
         header.resize(start + length, 0);
         let rest = header.get_mut(start..).unwrap_or_default();
         stream.read_exact(rest).await.map_err(HeaderError::Ended)?;
+        // Section 2.2: whatever else a LOCAL header says is to be ignored.
+        if header.get(SIGNATURE.len()) == Some(&LOCAL) {
+            return Ok(Proxied { peer: None, is_encrypted: false });
+        }
     } else if header.starts_with(b"PROXY ") {
         while !header.ends_with(b"\r\n") {
             if header.len() == MAX_LINE {
@@ -75,6 +79,9 @@ const SHORTEST: usize = 15;
 
 /// Section 2.2.
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+
+/// Version 2 and the command LOCAL.
+const LOCAL: u8 = 0x20;
 
 /// Section 2.1: a line of version 1 has at most 107 bytes.
 const MAX_LINE: usize = 107;
@@ -124,6 +131,10 @@ mod tests {
             (version_2(1, 0x11, &ssl), Some("192.0.2.1:1234"), true),
             (version_2(0, 0x11, &v4), None, false),
             (version_2(0, 0, &[]), None, false),
+            (version_2(0, 0x11, &[]), None, false),
+            (version_2(0, 0x99, &[1, 2, 3]), None, false),
+            // No address (AF_UNSPEC).
+            (version_2(1, 0, &[]), None, false),
         ] {
             let (read, left) = of(&[&header[..], b"GET"].concat()).await;
             let read = read.unwrap();

@@ -103,7 +103,10 @@ fn failed(client: &Client, error: &io::Error) {
             "the client's certificate must be signed by an authority in client_ca, and in date"
         }
         Some(TlsError::PeerIncompatible(_)) => {
-            "the client is too old or does not speak HTTP/1.1; see tls_min_version"
+            "the client is too old, or has no cipher suite or key exchange of today; see tls_min_version"
+        }
+        Some(TlsError::NoApplicationProtocol) => {
+            "let the client offer http/1.1 (ALPN): WebSockets are opened in it"
         }
         Some(_) => "",
     };

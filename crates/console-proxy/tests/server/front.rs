@@ -211,13 +211,15 @@ async fn a_proxy_header_is_expected_where_it_is_said_and_nowhere_else() {
 async fn whom_the_proxy_header_names_is_no_trusted_proxy_by_that() {
     let mut settings = settings(&[("WS_TRUSTED_PROXIES", "127.0.0.1")]);
     settings.ssl_only = true;
-    for (source, expected) in [("192.0.2.1", FORBIDDEN), ("127.0.0.1", SWITCHING)] {
+    for (header, expected) in [
+        ("TCP4 192.0.2.1 127.0.0.1 1 2", FORBIDDEN),
+        ("TCP4 127.0.0.1 127.0.0.1 1 2", SWITCHING),
+        // Whoever it is: the bytes are the client's and not the proxy's.
+        ("UNKNOWN", FORBIDDEN),
+    ] {
         let server = server(settings.clone(), true).await;
-        let request = format!(
-            "PROXY TCP4 {source} 127.0.0.1 1 2\r\n{}",
-            upgrade("a", "X-Forwarded-Proto: https\r\n")
-        );
-        assert_eq!(first_line(server.address, request.as_bytes()).await, expected, "{source}");
+        let request = format!("PROXY {header}\r\n{}", upgrade("a", "X-Forwarded-Proto: https\r\n"));
+        assert_eq!(first_line(server.address, request.as_bytes()).await, expected, "{header}");
         server.stop().await;
     }
 }

@@ -3,8 +3,8 @@
 use std::num::NonZeroU16;
 
 use console_config::ServerSettings;
-use console_proxy::{ConsoleKind, Fault, Route};
-use harness::websocket::{http, raw_http};
+use console_proxy::{ConsoleKind, ConsoleToken, Fault, Refusal, Resolve, Route, Target};
+use harness::websocket::{PATIENCE, http, raw_http};
 
 use crate::rig::{Answer, Server, TOKEN, quick};
 
@@ -255,11 +255,51 @@ async fn a_public_path_is_stripped_or_not_as_reverse_proxies_do_it() {
                 answer.contains("data-public-port=\"444\" data-public-path=\"/novncd/\""),
                 "{answer}"
             );
-            assert!(
-                answer.contains("connect-src 'self' ws://127.0.0.1:444 wss://127.0.0.1:444"),
-                "{answer}"
-            );
+            assert!(answer.contains("connect-src 'self' ws://*:444 wss://*:444"), "{answer}");
         }
     }
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_public_path_may_be_called_as_the_page_is() {
+    let folder = novnc();
+    let mut settings = with_novnc(&folder);
+    settings.public.path = Some("/console/".parse().unwrap());
+    let server = Server::start(settings, vnc()).await;
+    let page = format!("/console?token={TOKEN}");
+    for path in [&*page, "/console/console.js", "/console/novnc/core/rfb.js"] {
+        for path in [path.to_owned(), format!("/console{path}")] {
+            let answer = http(server.address, "GET", &path, &[]).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{path}: {answer}");
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_that_waits_for_its_lookup_is_answered_when_the_server_stops() {
+    let (asked, mut was_asked) = tokio::sync::mpsc::channel(1);
+    let settings = ServerSettings { lookup_timeout: PATIENCE, ..quick() };
+    let server = Server::start(settings, Silent(asked)).await;
+    let (address, path) = (server.address, format!("/console?token={TOKEN}"));
+    let page = tokio::spawn(async move { http(address, "GET", &path, &[]).await });
+    was_asked.recv().await.unwrap();
+    server.stop().await;
+    let answer = page.await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
+}
+
+/// Says that it was asked, and nothing else.
+struct Silent(tokio::sync::mpsc::Sender<()>);
+
+impl Resolve for Silent {
+    async fn resolve(
+        &self,
+        _token: ConsoleToken,
+        _wanted: Option<ConsoleKind>,
+    ) -> Result<Target, Refusal> {
+        self.0.send(()).await.unwrap();
+        std::future::pending().await
+    }
 }
