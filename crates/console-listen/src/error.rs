@@ -101,7 +101,15 @@ pub enum ListenError {
         /// The nearest folder that there is.
         above: Box<Denied>,
     },
-    /// The folder, or the socket of somebody else, is not for us.
+    /// A socket is there that we may not connect to, to see whether somebody listens.
+    #[error("unix socket {}: another one is there already: {denied}", shown(path))]
+    ForeignSocket {
+        /// The socket.
+        path: PathBuf,
+        /// Whose it is, and who we are.
+        denied: Box<Denied>,
+    },
+    /// The folder is not for us.
     #[error("unix socket {}: permission denied: {denied}", shown(path))]
     Denied {
         /// The socket.

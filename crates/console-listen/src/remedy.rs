@@ -38,6 +38,9 @@ impl ListenError {
             Self::Denied { .. } => {
                 "give the folder to our user, or let systemd: RuntimeDirectory= in the unit makes one in /run".into()
             }
+            Self::ForeignSocket { .. } => {
+                "stop its server and remove it, or choose another path".into()
+            }
             Self::NotASocket { .. } => "move it away, or choose another path".into(),
             Self::TakenPath { holders, .. } => {
                 format!("{}, or choose another path", stop(holders))

@@ -26,11 +26,13 @@ use permission_denied::Denied;
 
 /// Listens on `path`, whose file gets exactly `mode`. To see whether an old socket is left over it is connected to.
 pub(crate) fn open(path: &Path, mode: u32) -> Result<UnixSocket, ListenError> {
-    let (Some(parent), Some(name), true) = (path.parent(), path.file_name(), path.is_absolute())
-    else {
+    // `x.sock/` and `x.sock/.` are folders' names, although the standard library finds a file's in them.
+    let bytes = path.as_os_str().as_bytes();
+    let is_file = path.is_absolute() && !bytes.ends_with(b"/") && !bytes.ends_with(b"/.");
+    let (Some(parent), Some(name), true) = (path.parent(), path.file_name(), is_file) else {
         return Err(ListenError::NotAbsolute { path: path.to_owned() });
     };
-    let length = path.as_os_str().as_bytes().len();
+    let length = bytes.len();
     if length > MAX_PATH {
         return Err(ListenError::PathTooLong { path: path.to_owned(), length });
     }
@@ -98,7 +100,12 @@ fn replace(
             }
             // A full backlog, or a datagram socket.
             Some(Errno::AGAIN | Errno::PROTOTYPE) => taken(by_table(path)),
-            Some(Errno::ACCESS | Errno::PERM) => Err(denied(path, path, error)),
+            Some(Errno::ACCESS | Errno::PERM) => Err(match Denied::connecting(path) {
+                Some(denied) => {
+                    ListenError::ForeignSocket { path: path.to_owned(), denied: Box::new(denied) }
+                }
+                None => failed(path, error),
+            }),
             _ => Err(failed(path, error)),
         },
     }
@@ -127,7 +134,7 @@ fn by_table(path: &Path) -> Vec<Holder> {
 /// What the system said when something was to be done in the folder.
 fn folder_failed(path: &Path, folder: &Path, error: io::Error) -> ListenError {
     match Errno::from_io_error(&error) {
-        Some(Errno::NOENT) => match Denied::connecting(folder) {
+        Some(Errno::NOENT) => match Denied::opening(folder) {
             Some(above) => ListenError::NoFolder {
                 path: path.to_owned(),
                 folder: folder.to_owned(),
@@ -135,18 +142,14 @@ fn folder_failed(path: &Path, folder: &Path, error: io::Error) -> ListenError {
             },
             None => failed(path, error),
         },
-        Some(Errno::ACCESS | Errno::PERM) => denied(path, folder, error),
+        Some(Errno::ACCESS | Errno::PERM) => match Denied::opening(folder) {
+            Some(denied) => ListenError::Denied { path: path.to_owned(), denied: Box::new(denied) },
+            None => failed(path, error),
+        },
         Some(Errno::ADDRINUSE) => {
             ListenError::TakenPath { path: path.to_owned(), holders: by_table(path) }
         }
         _ => failed(path, error),
-    }
-}
-
-fn denied(path: &Path, obstacle: &Path, error: io::Error) -> ListenError {
-    match Denied::connecting(obstacle) {
-        Some(denied) => ListenError::Denied { path: path.to_owned(), denied: Box::new(denied) },
-        None => failed(path, error),
     }
 }
 

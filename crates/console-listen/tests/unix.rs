@@ -250,7 +250,7 @@ fn nobody_binds_while_another_has_the_folder_locked() {
 
 #[test]
 fn a_path_is_absolute_and_short_enough() {
-    for path in ["x.sock", "/", "/run/..", ""] {
+    for path in ["x.sock", "/", "/run/..", "", "/run/x.sock/", "/run/x.sock/."] {
         let error = listen(Path::new(path), 0o600).unwrap_err();
         let expected = format!("unix socket {path} is not the absolute path of a file");
         assert_eq!(error.to_string(), expected);
@@ -278,33 +278,62 @@ fn a_missing_folder_is_named_with_the_one_above() {
     assert!(text.contains(" with mode 0750, and we run as "), "{text}");
 }
 
-/// On a thread that is nobody, where the tests run as root, whom no mode keeps out.
+/// What listening fails with on a thread that is nobody, where the tests run as root, whom no mode keeps out.
+fn refused_as_nobody(path: &Path) -> ListenError {
+    let path = path.to_owned();
+    let refused = std::thread::spawn(move || {
+        if rustix::process::geteuid().is_root() {
+            let nobody = rustix::thread::Uid::from_raw(65534);
+            rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
+        }
+        listen(&path, 0o600).unwrap_err()
+    });
+    refused.join().unwrap()
+}
+
 #[test]
 fn a_folder_that_is_not_for_us_is_named() {
     let folder = folder();
     let inner = folder.path().join("inner");
     fs::create_dir(&inner).unwrap();
+    let link = folder.path().join("link");
+    symlink("inner", &link).unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o711)).unwrap();
     for mode in [0o555, 0o711, 0o000] {
         // Of root's own folders, 0711 leaves nobody no reading.
         let mode = if rustix::process::geteuid().is_root() { mode } else { mode & 0o555 };
         fs::set_permissions(&inner, Permissions::from_mode(mode)).unwrap();
-        let path = inner.join("x.sock");
-        let shown = path.display().to_string();
-        let text = std::thread::spawn(move || {
-            if rustix::process::geteuid().is_root() {
-                let nobody = rustix::thread::Uid::from_raw(65534);
-                rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
-            }
-            listen(&path, 0o600).unwrap_err().to_string()
-        });
-        let text = text.join().unwrap();
-        let start =
-            format!("unix socket {shown}: permission denied: {} belongs to ", inner.display());
-        assert!(text.starts_with(&start), "{text}");
-        assert!(text.contains(&format!(" with mode {mode:04o}, and we run as ")), "{text}");
+        // As /var/run leads to /run.
+        for path in [inner.join("x.sock"), link.join("x.sock")] {
+            let error = refused_as_nobody(&path);
+            let text = error.to_string();
+            let start = format!(
+                "unix socket {}: permission denied: {} belongs to ",
+                path.display(),
+                inner.display()
+            );
+            assert!(text.starts_with(&start), "{text}");
+            assert!(text.contains(&format!(" with mode {mode:04o}, and we run as ")), "{text}");
+            assert!(error.remedy().unwrap().starts_with("give the folder to our user"));
+        }
     }
     fs::set_permissions(&inner, Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Left by a program that ran as somebody else, in a folder that is ours.
+#[test]
+fn a_socket_that_is_not_for_us_is_named() {
+    let folder = folder();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+    let path = folder.path().join("x.sock");
+    leave_over(&path);
+    fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
+    let error = refused_as_nobody(&path);
+    let shown = path.display();
+    let start = format!("unix socket {shown}: another one is there already: {shown} belongs to ");
+    assert!(error.to_string().starts_with(&start), "{error}");
+    assert!(error.remedy().unwrap().contains("remove it"));
+    assert!(path.exists());
 }
 
 const RACERS: usize = 6;

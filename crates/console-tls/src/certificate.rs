@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::crypto::WebPkiSupportedAlgorithms;
@@ -9,7 +10,9 @@ use rustls::pki_types::CertificateDer;
 use x509_parser::asn1_rs::ToDer;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::objects::{oid_registry, oid2abbrev};
 use x509_parser::prelude::FromDer;
+use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
 use x509_parser::x509::{AlgorithmIdentifier, X509Name};
 
@@ -112,7 +115,7 @@ impl Certificate {
         self.issuer == issuer.subject && keys.is_none_or(|(named, has)| named == has)
     }
 
-    /// Whether its signature was made with the key of `issuer`; `None` if that cannot be told, for the algorithm is none of TLS.
+    /// Whether its signature was made with the key of `issuer`; `None` if that cannot be told, for the algorithm or the size of the key is none of TLS.
     pub(crate) fn is_signed_by(
         &self,
         issuer: &Self,
@@ -121,6 +124,11 @@ impl Certificate {
         let (_, signed) = X509Certificate::from_der(&self.der).ok()?;
         let (_, signer) = X509Certificate::from_der(&issuer.der).ok()?;
         let key = signer.public_key();
+        if let Ok(PublicKey::RSA(rsa)) = key.parsed()
+            && !RSA_BITS.contains(&rsa.key_size())
+        {
+            return None;
+        }
         let (signature_id, key_id) =
             (identifier(&signed.signature_algorithm)?, identifier(&key.algorithm)?);
         let algorithm = algorithms.all.iter().find(|one| {
@@ -191,7 +199,16 @@ fn identifier(algorithm: &AlgorithmIdentifier<'_>) -> Option<Vec<u8>> {
 }
 
 fn distinguished(name: &X509Name<'_>) -> String {
-    shown(&name.to_string())
+    if let Ok(text) = name.to_string_with_registry(oid_registry()) {
+        return shown(&text);
+    }
+    // An old authority's: its T61String (X.690) has Latin-1 in it, as everybody wrote and read them.
+    let parts = name.iter_attributes().map(|attribute| {
+        let kind = oid2abbrev(attribute.attr_type(), oid_registry()).unwrap_or("?");
+        let latin1 = || attribute.attr_value().data.iter().map(|&byte| char::from(byte)).collect();
+        format!("{kind}={}", attribute.as_str().map_or_else(|_| latin1(), str::to_owned))
+    });
+    shown(&parts.collect::<Vec<_>>().join(", "))
 }
 
 fn general_name(name: &GeneralName<'_>) -> Option<String> {
@@ -206,10 +223,20 @@ fn general_name(name: &GeneralName<'_>) -> Option<String> {
     }
 }
 
-/// Anybody may write anything into a certificate.
+/// Anybody may write anything into a certificate. The end of a long name says more than its middle: there is usually the common name.
 fn shown(text: &str) -> String {
-    text.chars().filter(|one| !one.is_control()).take(MAX_SHOWN).collect()
+    let plain: Vec<char> = text.chars().filter(|one| !one.is_control()).collect();
+    let (start, end) = (MAX_SHOWN / 2, plain.len().saturating_sub(MAX_SHOWN / 2 - 1));
+    match (plain.get(..start), plain.get(end..)) {
+        (Some(start), Some(end)) if plain.len() > MAX_SHOWN => {
+            start.iter().chain(&['…']).chain(end).collect()
+        }
+        _ => plain.into_iter().collect(),
+    }
 }
+
+/// The RSA keys that TLS has algorithms for, in bits.
+const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
 
 /// How much of a name is kept, in characters.
 const MAX_SHOWN: usize = 200;

@@ -68,7 +68,7 @@ impl Finding {
                 "open the page once by https and accept the certificate, or get one from an authority".to_owned()
             }
             Self::ChainIncomplete { issuer, .. } => {
-                format!("append the certificate of {issuer} to the file; authorities offer it as chain or fullchain")
+                format!("append the certificate of {issuer} to the file (authorities offer it as chain or fullchain); if it is a root, this system does not know it, and browsers may: see to ca-certificates")
             }
             Self::ChainBroken { .. } => {
                 "get the certificate's chain from the authority again".to_owned()
@@ -196,7 +196,14 @@ fn name_not_covered(identity: &Identity, name: &str) -> Option<Finding> {
     let own = identity.certificate();
     let covered = ParsedCertificate::try_from(&own.der)
         .and_then(|parsed| verify_server_name(&parsed, &wanted));
-    covered
-        .err()
-        .map(|_| Finding::NameNotCovered { wanted: name.to_owned(), names: own.names().to_vec() })
+    // Not every fault that webpki finds in it is one of its names.
+    let is_name = match covered {
+        Ok(()) => false,
+        Err(Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        )) => true,
+        Err(_) => own.names().is_empty(),
+    };
+    is_name
+        .then(|| Finding::NameNotCovered { wanted: name.to_owned(), names: own.names().to_vec() })
 }

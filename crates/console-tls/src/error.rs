@@ -172,12 +172,15 @@ impl TlsError {
             Self::Unreadable { denied: Some(_), .. } => {
                 "let the service's user read it: by its group and chmod 640, or in systemd by LoadCredential"
             }
+            Self::Unreadable { source, .. } if may_pass(source) => {
+                "the file may be right: see to what the system says of it"
+            }
             Self::Unreadable { .. } | Self::NotAFile { .. } => "correct the path in cert, key or client_ca",
             Self::NotPem { is_binary: true, .. } => {
-                "it looks like DER or PKCS #12; openssl x509 -inform der -in FILE makes PEM of a DER certificate, openssl pkcs12 -nodes -in FILE of PKCS #12"
+                "it looks like DER or PKCS #12; openssl x509 -inform der -in FILE makes PEM of a DER certificate, openssl pkey -inform der -in FILE of a DER key, openssl pkcs12 -nodes -in FILE of PKCS #12"
             }
             Self::NotPem { .. } | Self::TooLarge { .. } | Self::TooManyBlocks { .. } | Self::Malformed { .. } => {
-                "write the certificate, its chain and its private key there, as PEM"
+                "write PEM there: the certificate, its chain and its private key, or what the file is for of these"
             }
             Self::NotACertificate { .. } | Self::NoCertificate { .. } => {
                 "write the server's certificate there, as PEM"
@@ -187,7 +190,7 @@ impl TlsError {
             }
             Self::NoKey { .. } => "name the file that has the private key",
             Self::EncryptedKey { .. } => {
-                "decrypt it with openssl pkey -in FILE -out NEW, and let only the service's user read NEW"
+                "decrypt it with openssl pkey -in FILE -out NEW, let only the service's user read NEW, and name it in key (WS_KEY, --key)"
             }
             Self::UnsupportedKey { .. } => {
                 "make another with openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256, and a certificate for it"
@@ -195,7 +198,7 @@ impl TlsError {
             Self::KeyMismatch { .. } => {
                 "name the key that the certificate was made for; openssl x509 -noout -pubkey and openssl pkey -pubout show both public keys"
             }
-            Self::SeveralOwn { .. } => "leave only the newer one in the file",
+            Self::SeveralOwn { .. } => "leave only the one that browsers are to see in the file",
             Self::Unsorted { .. } => "remove them from the file, or add the certificate that links them",
             Self::Expired { .. } => "renew it",
             Self::NotYetValid { .. } => "set this machine's clock, or wait",
@@ -208,4 +211,12 @@ impl TlsError {
 
 fn why(denied: Option<&Denied>) -> String {
     denied.map(|denied| format!(": {denied}")).unwrap_or_default()
+}
+
+/// Whether reading failed for a reason that is not the file's: too many open files, a network.
+pub(crate) fn may_pass(source: &io::Error) -> bool {
+    !matches!(
+        source.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied
+    )
 }

@@ -27,12 +27,10 @@ impl PemFile {
     /// Reads a file. Blocks.
     pub(crate) fn read(path: &Path) -> Result<Self, TlsError> {
         let bytes = read(path)?;
-        // Windows editors put one in front, where it hides the first line.
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         let malformed = |what| TlsError::Malformed { path: path.to_owned(), what };
-        let blocks = blocks(bytes).map_err(malformed)?;
+        let blocks = blocks(&bytes).map_err(malformed)?;
         if blocks.is_empty() {
-            return Err(not_pem(path, bytes));
+            return Err(not_pem(path, &bytes));
         }
         if blocks.len() > MAX_BLOCKS {
             return Err(TlsError::TooManyBlocks { path: path.to_owned() });

@@ -1,7 +1,7 @@
 //! [`Tls`]: the configuration that new connections get, kept up with its files.
 
 use std::fs::metadata;
-use std::io::ErrorKind;
+use std::mem::{Discriminant, discriminant};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -41,7 +41,7 @@ impl Tls {
             settings,
             config: RwLock::new(config),
             certificate: Mutex::new(certificate),
-            loaded: Mutex::new(Tried { stamp, may_pass: false }),
+            loaded: Mutex::new(Tried { stamp, failure: None }),
         })
     }
 
@@ -65,17 +65,19 @@ impl Tls {
         // Kept to the end: of two at once, the one that began first must not have the last word.
         let mut tried = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = Stamp::of(&self.settings);
-        let is_told = tried.may_pass && tried.stamp == stamp && !is_news;
+        let before = tried.failure.filter(|_| tried.stamp == stamp && !is_news);
         match build(&self.settings) {
             Ok(Built { config, certificate, findings }) => {
-                *tried = Tried { stamp, may_pass: false };
+                *tried = Tried { stamp, failure: None };
                 *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
                 tell(&certificate, &findings, "certificate reloaded");
                 *self.certificate.lock().unwrap_or_else(PoisonError::into_inner) = certificate;
             }
             Err(error) => {
-                *tried = Tried { stamp, may_pass: may_pass(&error) };
-                if !is_told {
+                let failure = Failure { kind: discriminant(&error), may_pass: may_pass(&error) };
+                *tried = Tried { stamp, failure: Some(failure) };
+                // What waits for its time is not told at each look, what is found behind it is.
+                if before.is_none_or(|before| before.kind != failure.kind) {
                     tell_failure(&error);
                 }
             }
@@ -131,14 +133,11 @@ impl Tls {
     }
 }
 
-/// Whether the same files may be right later: they are for later, or reading them failed for a reason that is not theirs (too many open
-/// files, a network).
+/// Whether the same files may be right later: they are for later, or reading them failed for a reason that is not theirs.
 fn may_pass(error: &TlsError) -> bool {
     match error {
         TlsError::NotYetValid { .. } => true,
-        TlsError::Unreadable { source, .. } => {
-            !matches!(source.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied)
-        }
+        TlsError::Unreadable { source, .. } => crate::error::may_pass(source),
         _ => false,
     }
 }
@@ -175,7 +174,14 @@ fn tell(certificate: &Certificate, findings: &[Finding], what: &'static str) {
 #[derive(Clone, Copy, Debug)]
 struct Tried {
     stamp: Stamp,
-    /// Whether it was in vain, but need not stay so.
+    /// Why it was in vain.
+    failure: Option<Failure>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Failure {
+    kind: Discriminant<TlsError>,
+    /// Whether it need not stay so.
     may_pass: bool,
 }
 
@@ -183,7 +189,8 @@ impl Tried {
     /// Whether what is there now is news (or may have become right), and has not changed since the look before: files change one after the
     /// other, and not at once.
     fn is_due(self, before: Option<Stamp>, now: Stamp) -> bool {
-        before == Some(now) && (now != self.stamp || self.may_pass)
+        let may_pass = self.failure.is_some_and(|failure| failure.may_pass);
+        before == Some(now) && (now != self.stamp || may_pass)
     }
 }
 
@@ -220,7 +227,7 @@ mod tests {
     fn a_change_is_taken_up_once_it_has_settled_and_only_once() {
         let stamp = |inode| Stamp([Some((1, inode, 1, (1, 1), (1, 1))), None, None]);
         let (old, half, new) = (stamp(1), stamp(2), stamp(3));
-        let mut tried = Tried { stamp: old, may_pass: false };
+        let mut tried = Tried { stamp: old, failure: None };
         let mut before = None;
         let mut taken = Vec::new();
         for now in [old, old, half, new, new, new, old, new, new] {

@@ -51,7 +51,7 @@ pub(crate) fn blocks(bytes: &[u8]) -> Result<Vec<Block<'_>>, String> {
     let mut blocks = Vec::new();
     let mut open: Option<Block<'_>> = None;
     for line in bytes.split(|&byte| byte == b'\n' || byte == b'\r') {
-        let mut line = line.trim_ascii();
+        let mut line = unmarked(line);
         if let Some(block) = &mut open {
             match after_end(line, block.label) {
                 None if is_boundary(line) => return Err(unended(block)),
@@ -62,7 +62,7 @@ pub(crate) fn blocks(bytes: &[u8]) -> Result<Vec<Block<'_>>, String> {
                 // Of two files that were put together, the first may have had no line end: the next block begins on this line.
                 Some(rest) => {
                     blocks.extend(open.take());
-                    line = rest;
+                    line = unmarked(rest);
                 }
             }
         }
@@ -74,6 +74,11 @@ pub(crate) fn blocks(bytes: &[u8]) -> Result<Vec<Block<'_>>, String> {
         Some(block) => Err(unended(&block)),
         None => Ok(blocks),
     }
+}
+
+/// Without blanks at its ends, and without the byte order mark that Windows editors put in front of a file, however many were put together.
+fn unmarked(line: &[u8]) -> &[u8] {
+    line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii()
 }
 
 fn after_end<'a>(line: &'a [u8], label: &[u8]) -> Option<&'a [u8]> {

@@ -19,7 +19,7 @@
 use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User};
 
@@ -33,30 +33,19 @@ pub struct Denied {
 }
 
 impl Denied {
-    /// Looks for the obstacle on the way to a file, links followed. Blocks (names of users may come over the network).
+    /// Looks for the obstacle on the way to a file or folder, which is followed if it is a link. Blocks (names of users may come over the
+    /// network).
     pub fn opening(path: &Path) -> Option<Self> {
-        let mut at = path.to_owned();
-        for _ in 0..MAX_LINKS {
-            let Ok(target) = fs::read_link(&at) else { break };
-            at = at.parent().unwrap_or_else(|| Path::new("/")).join(target);
-        }
-        // `live/../archive` is nothing that anybody wants to read.
-        let folder = at.parent().and_then(|folder| fs::canonicalize(folder).ok());
-        if let (Some(folder), Some(name)) = (folder, at.file_name()) {
-            at = folder.join(name);
-        }
-        Self::connecting(&at)
+        Self::at(&furthest(path, true)?)
     }
 
     /// Looks for the obstacle on the way to a socket that is not followed if it is a link. Blocks as [`opening`](Self::opening).
     pub fn connecting(path: &Path) -> Option<Self> {
-        // Of a folder that we may not pass we see itself, but nothing inside.
-        // Links on the way are followed as the system does it; the socket's own is not.
-        let (obstacle, seen) = path.ancestors().find_map(|at| {
-            let seen = if at == path { fs::symlink_metadata(at) } else { fs::metadata(at) };
-            Some((at, seen.ok()?))
-        })?;
-        let whole = if obstacle == path { None } else { fs::canonicalize(obstacle).ok() };
+        Self::at(&furthest(path, false)?)
+    }
+
+    fn at(obstacle: &Path) -> Option<Self> {
+        let seen = fs::symlink_metadata(obstacle).ok()?;
         let owner = format!(
             "{}:{}",
             named(
@@ -71,12 +60,7 @@ impl Denied {
         );
         let us = Uid::effective();
         let user = named(us.as_raw(), User::from_uid(us).map(|user| user.map(|user| user.name)));
-        Some(Self {
-            path: whole.unwrap_or_else(|| obstacle.to_owned()),
-            owner,
-            mode: seen.mode() & PERMISSIONS,
-            user,
-        })
+        Some(Self { path: obstacle.to_owned(), owner, mode: seen.mode() & PERMISSIONS, user })
     }
 }
 
@@ -91,6 +75,38 @@ impl fmt::Display for Denied {
             path.escape_debug()
         )
     }
+}
+
+/// How far we see on the way to `path`, by its real name: of a folder that we may not pass we see itself, but nothing inside. The links on
+/// the way are followed one by one, as the system does it (path_resolution(7)).
+fn furthest(path: &Path, follows_last: bool) -> Option<PathBuf> {
+    let mut real = PathBuf::new();
+    let mut left = backwards(&std::path::absolute(path).ok()?);
+    let mut links = 0;
+    while let Some(part) = left.pop() {
+        if part.as_os_str() == ".." {
+            real.pop();
+            continue;
+        }
+        // The root in front of a link's target begins anew.
+        let next = real.join(&part);
+        let Ok(seen) = fs::symlink_metadata(&next) else { break };
+        let is_followed = seen.is_symlink() && (follows_last || !left.is_empty());
+        match fs::read_link(&next) {
+            Ok(target) if is_followed && links < MAX_LINKS => {
+                links += 1;
+                left.extend(backwards(&target));
+            }
+            _ => real = next,
+        }
+    }
+    Some(real)
+}
+
+/// The parts of a path, its first one last.
+fn backwards(path: &Path) -> Vec<PathBuf> {
+    let parts = path.components().rev().filter(|part| *part != Component::CurDir);
+    parts.map(|part| part.as_os_str().into()).collect()
 }
 
 /// The name, or the number where there is none.
@@ -132,6 +148,30 @@ mod tests {
         let missing = folder.path().join("no").join("such");
         let folder = format!("{} ", folder.path().display());
         assert!(shown(Denied::opening(&missing)).starts_with(&folder));
+    }
+
+    #[test]
+    fn links_are_followed_as_the_system_does_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        fs::create_dir_all(root.join("real/inner")).unwrap();
+        symlink("real/inner", root.join("relative")).unwrap();
+        symlink(root.join("relative"), root.join("absolute")).unwrap();
+        symlink("missing", root.join("dangling")).unwrap();
+        for (path, opening, connecting) in [
+            ("absolute", "real/inner", "absolute"),
+            ("absolute/", "real/inner", "absolute"),
+            ("absolute/..", "real", "real"),
+            ("absolute/../x", "real", "real"),
+            ("relative/./x/y", "real/inner", "real/inner"),
+            ("dangling", "", "dangling"),
+            ("dangling/x", "", ""),
+        ] {
+            let path = root.join(path);
+            let shown = |part: &str| root.join(part).components().collect::<PathBuf>();
+            assert_eq!(Denied::opening(&path).unwrap().path, shown(opening), "{}", path.display());
+            assert_eq!(Denied::connecting(&path).unwrap().path, shown(connecting));
+        }
     }
 
     #[test]

@@ -23,6 +23,9 @@ fn line_ends_blanks_and_marks() {
     assert_loads("CR", &chain, text.replace('\n', "\r"));
     assert_loads("CR CR LF", &chain, text.replace('\n', "\r\r\n"));
     assert_loads("byte order mark", &chain, format!("\u{feff}{text}"));
+    let marked = text.replace("-----BEGIN", "\u{feff}-----BEGIN");
+    assert_loads("a mark in front of each block", &chain, &marked);
+    assert_loads("and no line ends between", &chain, marked.replace("\n\u{feff}", "\u{feff}"));
     assert_loads("no last line end", &chain, text.trim_end());
     assert_loads("blanks at ends", &chain, lines(&|line| format!("{line} \t \n")));
     assert_loads("blanks at ends, CR LF", &chain, lines(&|line| format!("{line}  \r\n")));

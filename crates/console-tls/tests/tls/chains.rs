@@ -56,7 +56,7 @@ fn two_that_the_key_fits_are_named() {
         ),
         "{error}"
     );
-    assert_eq!(error.remedy(), "leave only the newer one in the file");
+    assert_eq!(error.remedy(), "leave only the one that browsers are to see in the file");
     // Two servers' certificates, and the keys to both.
     let other = root.leaf("other");
     let error = load(with(&[&old.pem, &old.key, &other.pem, &other.key])).unwrap_err();
@@ -198,13 +198,14 @@ fn a_maze_of_one_name_has_an_end() {
 fn hostile_names_are_harmless() {
     let root = Authority::root("Root");
     let leaf = root.leaf_with(&key(), "x", |params| {
-        params.distinguished_name.push(
-            DnType::OrganizationName,
-            format!("\u{1b}[31m\r\nWARN forged{}", "y".repeat(5000)),
-        );
+        let forged = format!("\u{1b}[31m\r\nWARN forged{}", "y".repeat(5000));
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::OrganizationName, forged);
+        params.distinguished_name.push(DnType::CommonName, "Alice");
     });
     let identity = identity(with(&[&leaf.pem, &leaf.key])).unwrap();
     let name = identity.certificate().name();
     assert_eq!(name.chars().count(), 200);
+    assert!(name.starts_with("O=[31mWARN forgedyyy") && name.ends_with("yyy, CN=Alice"), "{name}");
     assert!(!name.chars().any(char::is_control), "{name:?}");
 }

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use console_tls::{ClientCertificates, Tls, TlsError, subject};
-use rcgen::{ExtendedKeyUsagePurpose, date_time_ymd};
+use rcgen::string::TeletexString;
+use rcgen::{DnType, DnValue, ExtendedKeyUsagePurpose, date_time_ymd};
 use rustls::{AlertDescription, Error, SupportedProtocolVersion, version};
 
 use crate::handshake::Client;
-use crate::rig::{Authority, Chain, Files, Leaf, key, openssl, settings};
+use crate::rig::{Authority, Chain, Files, Leaf, ders, key, openssl, settings};
 
 const ONLY_12: &[&SupportedProtocolVersion] = &[&version::TLS12];
 const ONLY_13: &[&SupportedProtocolVersion] = &[&version::TLS13];
@@ -168,4 +169,21 @@ fn a_subject_of_what_is_no_certificate() {
     assert_eq!(subject(&b"junk".as_slice().into()), None);
     let request = openssl(&["pkey", "-pubout", "-outform", "pem"], key().serialize_pem());
     assert_eq!(subject(&request.into_bytes().into()), None);
+}
+
+/// As old authorities wrote them: a T61String with Latin-1 in it.
+#[test]
+fn a_subject_that_is_not_unicode() {
+    let root = Authority::root("People");
+    let leaf = root.leaf_with(&key(), "Mxller", |params| {
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        let teletex = TeletexString::try_from("Mxller").unwrap();
+        params.distinguished_name.push(DnType::CommonName, DnValue::TeletexString(teletex));
+        params.distinguished_name.push(DnType::OrganizationName, "People & Co");
+    });
+    let mut der = ders(&leaf.pem).remove(0).to_vec();
+    let at = der.windows(6).rposition(|part| part == b"Mxller").unwrap();
+    der[at + 1] = 0xfc;
+    let shown = subject(&der.into()).unwrap();
+    assert_eq!(shown, "CN=M\u{fc}ller, O=People & Co");
 }

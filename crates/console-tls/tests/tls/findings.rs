@@ -96,7 +96,7 @@ fn whose_issuer_is_missing() {
     assert!(found[0].is_warning());
     assert_eq!(
         found[0].remedy(),
-        "append the certificate of CN=Intermediate to the file; authorities offer it as chain or fullchain"
+        "append the certificate of CN=Intermediate to the file (authorities offer it as chain or fullchain); if it is a root, this system does not know it, and browsers may: see to ca-certificates"
     );
 
     let found = findings(chain.full(), None, "");
@@ -227,4 +227,23 @@ fn the_load_is_told_with_its_findings() {
     assert!(lines[0].contains(HOST) && lines[0].contains("until="), "{lines:?}");
     assert!(lines[1].contains("were not in order and are sent as: CN=told-leaf; CN=Told Root"));
     assert_eq!(lines.len(), 2, "{lines:?}");
+}
+
+/// TLS has no algorithm for its key, so nobody can say here that it did not sign.
+#[test]
+fn an_issuer_with_too_small_a_key() {
+    let files = Files::new();
+    let (leaf, small) = (Authority::root("Server").leaf(HOST), files.path("small.key"));
+    let (small, authority) = (small.to_str().unwrap(), files.path("small.pem"));
+    let of_small = ["-newkey", "rsa:1024", "-nodes", "-keyout", small, "-subj", "/CN=Small"];
+    openssl(&[&["req", "-x509", "-out", authority.to_str().unwrap()][..], &of_small].concat(), "");
+    let server = files.write("server.key", &leaf.key);
+    let server = server.to_str().unwrap();
+    let request = openssl(&["req", "-new", "-key", server, "-subj", "/CN=server"], "");
+    let by_small = ["-CA", authority.to_str().unwrap(), "-CAkey", small, "-set_serial", "2"];
+    let own = openssl(&[&["x509", "-req"][..], &by_small].concat(), request);
+    let small = fs::read_to_string(&authority).unwrap();
+    let found = findings([own, leaf.key, small].concat(), None, "");
+    assert!(!texts(&found).is_empty());
+    assert!(!texts(&found).iter().any(|text| text.contains("was not signed")), "{found:?}");
 }

@@ -1,6 +1,6 @@
 //! Whether a certificate is for the name that browsers connect to.
 
-use rcgen::{CertificateParams, DnType, SanType};
+use rcgen::{CertificateParams, CustomExtension, DnType, SanType};
 
 use crate::findings::texts;
 use crate::rig::{Authority, HOST, findings, identity, key};
@@ -72,4 +72,17 @@ fn names() {
     let pem = params.signed_by(&key, &root.issuer).unwrap().pem();
     let nameless = identity([pem, key.serialize_pem()].concat()).unwrap();
     assert_eq!(nameless.certificate().name(), "192.0.2.7");
+}
+
+/// Webpki does not take it at all, but not for its names.
+#[test]
+fn another_fault_is_no_fault_of_the_name() {
+    let root = Authority::root("Root");
+    let leaf = root.leaf_with(&key(), HOST, |params| {
+        let mut extension = CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0]);
+        extension.set_criticality(true);
+        params.custom_extensions.push(extension);
+    });
+    let found = findings([leaf.pem, leaf.key].concat(), Some(HOST), &root.pem);
+    assert!(!texts(&found).iter().any(|text| text.contains("browsers connect to")), "{found:?}");
 }

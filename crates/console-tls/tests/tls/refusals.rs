@@ -12,7 +12,7 @@ fn refused(text: impl AsRef<[u8]>) -> (String, String) {
     (error.to_string().replace(&folder, ""), error.remedy())
 }
 
-const WRITE: &str = "write the certificate, its chain and its private key there, as PEM";
+const WRITE: &str = "write PEM there: the certificate, its chain and its private key, or what the file is for of these";
 
 #[test]
 fn what_is_no_pem() {
@@ -139,7 +139,7 @@ fn encrypted_keys() {
                 );
                 assert_eq!(
                     remedy,
-                    "decrypt it with openssl pkey -in FILE -out NEW, and let only the service's user read NEW"
+                    "decrypt it with openssl pkey -in FILE -out NEW, let only the service's user read NEW, and name it in key (WS_KEY, --key)"
                 );
             }
         }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
+use console_tls::ClientCertificates;
 use rcgen::{CertificateParams, date_time_ymd};
 use tokio::time::sleep;
 
@@ -26,7 +27,7 @@ async fn a_bad_file_is_told_once_and_changes_nothing() {
         assert_eq!(rig.served(), "first");
     }
     assert!(rig.complaints()[0].contains("is not a PEM file: it is empty"));
-    assert!(rig.complaints()[0].contains("remedy=\"write the certificate"));
+    assert!(rig.complaints()[0].contains("remedy=\"write PEM there: the certificate"));
     rewrite(&path, &good);
     rig.until("second").await;
 }
@@ -62,6 +63,34 @@ async fn one_for_later_is_taken_when_its_time_comes() {
         sleep(Duration::from_secs(1)).await;
     }
     assert_eq!(rig.complaints().len(), 1, "{:?}", rig.complaints());
+}
+
+/// Nobody would look for the second fault, where the first one went away by itself.
+#[tokio::test(start_paused = true)]
+async fn what_is_found_behind_a_fault_that_passes_is_told_too() {
+    let rig = Rig::new(|files, root| {
+        let mut settings = settings(&files.write("all.pem", both(&root.leaf("first"))));
+        let ca = files.write("people.pem", &root.pem);
+        settings.clients = Some(ClientCertificates { ca, required: false });
+        settings
+    });
+    let after = std::time::SystemTime::now() + Duration::from_secs(3);
+    let leaf = rig.root.leaf_with(&key(), "second", |params: &mut CertificateParams| {
+        params.not_before = after.into();
+    });
+    rewrite(&rig.files.path("people.pem"), "junk");
+    rewrite(&rig.files.path("all.pem"), &both(&leaf));
+    until("a complaint", || rig.complaints().len() == 1).await;
+    assert!(rig.complaints()[0].contains("is not valid before"), "{:?}", rig.complaints());
+    let bound = std::time::Instant::now() + Duration::from_secs(20);
+    while rig.complaints().len() == 1 {
+        assert!(std::time::Instant::now() < bound);
+        sleep(Duration::from_secs(1)).await;
+    }
+    rig.settle().await;
+    assert_eq!(rig.complaints().len(), 2, "{:?}", rig.complaints());
+    assert!(rig.complaints()[1].contains("cannot be used to check clients' certificates"));
+    assert_eq!(rig.served(), "first");
 }
 
 /// A certificate of the next second is refused by the client of this one.
