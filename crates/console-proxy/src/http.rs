@@ -50,7 +50,7 @@ pub(crate) async fn answer<R: Resolve>(
         return answer;
     }
     let path = request.uri().path();
-    // Reverse proxies pass their path on or strip it. As it came first, for the public path may itself be called /console/.
+    // Reverse proxies pass their path on or strip it. Both are tried, for the public path may itself be called /console/.
     let stripped = || settings.public.path.as_ref().and_then(|public| public.strip(path));
     match Place::of(server, path).or_else(|| Place::of(server, stripped()?)) {
         // Load balancers probe it, so it looks nothing up.
