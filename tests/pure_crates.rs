@@ -9,6 +9,7 @@ fn pure_crates_depend_on_what_is_listed() -> Result<()> {
     for name in [
         "console-token",
         "django-settings",
+        "host-endpoint",
         "libvirt-graphics",
         "console-route",
         "console-greeting",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use console_config::{HostSettings, Settings, SshHostKeys, SshTunnel};
 use console_inventory::{
-    Address, Connection, Host, Inventory, Login, SshAccess, SshConfig, SshOptions, SshUser, Tunnel,
+    Connection, Host, Inventory, Login, SshAccess, SshConfig, SshOptions, SshUser, Tunnel,
 };
 use console_libvirt::{Libvirt, LibvirtSettings};
 use console_proxy::{
@@ -47,11 +47,10 @@ fn inventory_host(settings: &HostSettings, user: &SshUser) -> Result<Host> {
         _ => Ok(SshConfig::default()),
     };
     let config = config.with_context(|| format!("host {}", settings.name))?;
-    let at = |at: &console_config::Endpoint| Address { host: at.host.clone(), port: at.port };
     let connection = match &settings.connection {
         console_config::Connection::Socket => Connection::Socket,
-        console_config::Connection::Tcp(endpoint) => Connection::Tcp(at(endpoint)),
-        console_config::Connection::Tls(endpoint) => Connection::Tls(at(endpoint)),
+        console_config::Connection::Tcp(endpoint) => Connection::Tcp(endpoint.clone()),
+        console_config::Connection::Tls(endpoint) => Connection::Tls(endpoint.clone()),
         console_config::Connection::Ssh(endpoint) => {
             let options = SshOptions {
                 key: ssh.key.clone(),
@@ -63,7 +62,7 @@ fn inventory_host(settings: &HostSettings, user: &SshUser) -> Result<Host> {
                     SshTunnel::Always => Tunnel::Always,
                 },
             };
-            Connection::Ssh(at(endpoint), options)
+            Connection::Ssh(endpoint.clone(), options)
         }
     };
     let login = Login {

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use console_token::HostId;
 use figment::value::Value;
 
-use crate::endpoint::{Endpoint, endpoint};
 use crate::libvirt_uri::{self, Machine};
 use crate::password::{self, Password};
 use crate::paths::absolute;
 use crate::reader::{Reader, Rule, text, whole};
 use crate::ssh::{self, SshSettings};
+use host_endpoint::Endpoint;
 
 /// One entry of `[[hosts]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,8 @@ impl HostSettings {
         let name =
             from.optional("name", &text(NAME, |text| is_name(text).then(|| text.to_owned())));
         let way = from.required("connection", &text(CONNECTION, way));
-        let hostname = from.optional("hostname", &discreet('@', HOSTNAME, endpoint));
+        let hostname = from
+            .optional("hostname", &discreet('@', HOSTNAME, |text| text.parse::<Endpoint>().ok()));
         let uri = from.optional("uri", &uri());
         let login = from.optional("login", &discreet(':', LOGIN, login));
         let password = password(from);

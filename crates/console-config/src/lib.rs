@@ -43,10 +43,8 @@
 
 mod django;
 mod effective;
-mod endpoint;
 mod error;
 mod host;
-mod host_name;
 mod keys;
 mod layer;
 mod libvirt_uri;
@@ -67,9 +65,9 @@ mod trusted_proxies;
 
 pub use django::Note;
 pub use effective::Effective;
-pub use endpoint::Endpoint;
 pub use error::{ConfigError, Problem};
 pub use host::{Connection, HostSettings};
+pub use host_endpoint::Endpoint;
 pub use keys::{KEYS, Key, KeyFlag, Kind};
 pub use listen::{DEFAULT_HOST, DEFAULT_PORT, DEFAULT_SOCKET_MODE, Listen, ListenAddress};
 pub use origin::{AllowedOrigin, OriginCheck, OriginPolicy};

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use percent_encoding::percent_decode_str;
 
-use crate::host_name;
+use host_endpoint::host_name;
 
 /// A libvirt URI, taken apart as far as it can contradict other keys.
 #[derive(Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ fn host(place: &str) -> Option<String> {
     if name.is_empty() {
         return is_port.then(String::new);
     }
-    host_name::host(name).filter(|_| is_port)
+    host_name(name).filter(|_| is_port)
 }
 
 /// The longest URI, in characters.

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 
 use figment::value::Value;
 
-use crate::endpoint::endpoint;
-use crate::host_name::host;
 use crate::paths::absolute;
 use crate::reader::{Reader, Rule, found, shown, text, whole};
+use host_endpoint::{Endpoint, host_name};
 
 /// Default of `host`: every IPv4 address, as the Python script listens.
 pub const DEFAULT_HOST: &str = "0.0.0.0";
@@ -82,7 +81,7 @@ pub(crate) fn default() -> Vec<Listen> {
 pub(crate) fn read(from: &mut Reader<'_>) -> Vec<Listen> {
     let mut name = DEFAULT_HOST.to_owned();
     let mut port = DEFAULT_PORT;
-    from.set("host", &mut name, &text(HOST, host));
+    from.set("host", &mut name, &text(HOST, host_name));
     from.set("port", &mut port, &whole(0..=u16::MAX));
     let listed = from.list("listen", ENTRIES, &entry(), |table| {
         let at = table.required("address", &text(ADDRESS, address));
@@ -141,9 +140,9 @@ fn address(text: &str) -> Option<ListenAddress> {
     if let Some(name) = text.strip_suffix(":0")
         && (name.starts_with('[') || !name.contains(':'))
     {
-        return Some(ListenAddress::Tcp { host: host(name)?, port: 0 });
+        return Some(ListenAddress::Tcp { host: host_name(name)?, port: 0 });
     }
-    let at = endpoint(text)?;
+    let at: Endpoint = text.parse().ok()?;
     Some(ListenAddress::Tcp { host: at.host, port: at.port?.get() })
 }
 

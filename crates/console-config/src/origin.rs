@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::host_name::{host, is_name};
 use crate::reader::{Reader, Rule, text};
+use host_endpoint::{host_name, is_name};
 
 /// What is done about pages of other sites.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,12 +96,12 @@ fn origin(text: &str) -> Option<AllowedOrigin> {
         None => (None, text),
     };
     let rest = rest.strip_suffix('/').unwrap_or(rest);
-    let name = match host(rest) {
+    let name = match host_name(rest) {
         Some(name) => name,
         None => {
             let (name, port) = rest.rsplit_once(':')?;
             port.parse::<u16>().ok()?;
-            host(name)?
+            host_name(name)?
         }
     };
     let is_plain = name.contains(':')

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
-use crate::host_name::is_name;
+use host_endpoint::is_name;
 
 /// A host name or address, with an optional port: where the console page opens its WebSocket.
 ///

@@ -6,32 +6,25 @@ use std::sync::Arc;
 
 use console_route::{HostAccess, Tunnel};
 use console_token::HostId;
+use host_endpoint::Endpoint;
 use secrecy::SecretString;
 
 use crate::libvirt_uri;
 use crate::ssh_access::SshAccess;
 use crate::ssh_config::SshConfig;
 
-/// How libvirt on a hypervisor is reached: the four connection types of WebVirtMgr and WebVirtCloud.
+/// How libvirt on a hypervisor is reached: the four connection types of WebVirtMgr and WebVirtCloud. An endpoint's port is that of libvirt or SSH,
+/// never of a console.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Connection {
     /// libvirt's UNIX socket on this machine.
     Socket,
     /// libvirt's TCP port, 16509 unless another is given.
-    Tcp(Address),
+    Tcp(Endpoint),
     /// libvirt's TLS port, 16514 unless another is given.
-    Tls(Address),
-    /// SSH, port 22 unless another is given here or in ssh_config.
-    Ssh(Address, SshOptions),
-}
-
-/// A hypervisor's name or address, and a port other than the usual one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
-    /// A name or address, IPv6 without brackets; for SSH also an alias of ssh_config.
-    pub host: String,
-    /// The port of libvirt or SSH (never of a console).
-    pub port: Option<NonZeroU16>,
+    Tls(Endpoint),
+    /// SSH, port 22 unless another is given here or in ssh_config; the name may be an alias of ssh_config.
+    Ssh(Endpoint, SshOptions),
 }
 
 /// What SSH is told beyond ssh_config.
@@ -183,7 +176,7 @@ impl Host {
     }
 }
 
-fn remote(at: &Address) -> HostAccess<Arc<SshAccess>> {
+fn remote(at: &Endpoint) -> HostAccess<Arc<SshAccess>> {
     HostAccess::Remote { hostname: at.host.clone() }
 }
 

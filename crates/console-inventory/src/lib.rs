@@ -12,13 +12,13 @@
 //! # Example
 //!
 //! ```
-//! use console_inventory::{Address, Connection, Host, Inventory, Login, SshConfig, SshUser};
+//! use console_inventory::{Endpoint, Connection, Host, Inventory, Login, SshConfig, SshUser};
 //! use console_token::HostId;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let user = SshUser { name: "console".into(), home: "/home/console".into(), agent: None };
 //! let ssh = SshConfig::of_user(&user)?;
-//! let hv2 = Connection::Tcp(Address { host: "hv2.example.org".into(), port: None });
+//! let hv2 = Connection::Tcp(Endpoint { host: "hv2.example.org".into(), port: None });
 //! let inventory = Inventory::new([
 //!     Host::new(HostId::new(1), "local", &Connection::Socket, Login::default(), &ssh, None)?,
 //!     Host::new(HostId::new(2), "hv2", &hv2, Login::default(), &ssh, None)?,
@@ -43,7 +43,8 @@ mod ssh_tokens;
 
 pub use console_route::Tunnel;
 pub use console_token::HostId;
-pub use host::{Address, Connection, Host, HostError, Login, SshOptions};
+pub use host::{Connection, Host, HostError, Login, SshOptions};
+pub use host_endpoint::Endpoint;
 pub use inventory::{Inventory, InventoryError};
 pub use ssh_access::{SshAccess, SshProxy};
 pub use ssh_config::{SshConfig, SshConfigError, SshUser};

@@ -4,22 +4,23 @@ use std::fmt::Write as _;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
+use host_endpoint::Endpoint;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::host::{Address, Login, SSH_PORT, SshOptions, TCP_PORT, TLS_PORT};
+use crate::host::{Login, SSH_PORT, SshOptions, TCP_PORT, TLS_PORT};
 use crate::ssh_host::SshHost;
 
-pub(crate) fn tcp(at: &Address) -> String {
+pub(crate) fn tcp(at: &Endpoint) -> String {
     // The login goes to SASL, through libvirt's callback.
     format!("qemu+tcp://{}/system", authority(None, &at.host, at.port))
 }
 
-pub(crate) fn tls(at: &Address, login: Option<&str>) -> String {
+pub(crate) fn tls(at: &Endpoint, login: Option<&str>) -> String {
     format!("qemu+tls://{}/system", authority(login, &at.host, at.port))
 }
 
 /// Through the ssh program of the service's user, with all that its configuration says.
-pub(crate) fn ssh(at: &Address, login: Option<&str>, options: &SshOptions) -> String {
+pub(crate) fn ssh(at: &Endpoint, login: Option<&str>, options: &SshOptions) -> String {
     // Without a terminal ssh asks nobody, so that it ends instead of waiting for a person (ssh_config(5), BatchMode).
     let mut uri = format!("qemu+ssh://{}/system?no_tty=1", authority(login, &at.host, at.port));
     parameter(&mut uri, "keyfile", options.key.as_deref());
@@ -29,7 +30,7 @@ pub(crate) fn ssh(at: &Address, login: Option<&str>, options: &SshOptions) -> St
 /// Through libssh2: the ssh program takes neither a password nor other files from libvirt, and libssh lets ssh_config's `UserKnownHostsFile`
 /// override the one that it is given. libssh2 reads no ssh_config, so what that says is written out.
 pub(crate) fn libssh2(
-    at: &Address,
+    at: &Endpoint,
     login: &Login,
     options: &SshOptions,
     found: &SshHost,
@@ -86,7 +87,7 @@ pub(crate) fn completed(uri: &str, login: &Login, options: &SshOptions) -> Strin
 }
 
 /// Where a host listens that is called so.
-pub(crate) fn listens(at: &Address, port: u16) -> (String, u16) {
+pub(crate) fn listens(at: &Endpoint, port: u16) -> (String, u16) {
     (at.host.clone(), at.port.map_or(port, NonZeroU16::get))
 }
 

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use host_endpoint::Endpoint;
 use secrecy::SecretString;
 
-use crate::host::{Address, Login, SSH_PORT, SshOptions};
+use crate::host::{Login, SSH_PORT, SshOptions};
 use crate::ssh_config::SshConfig;
 use crate::ssh_host::SshHost;
 
@@ -71,7 +72,7 @@ impl fmt::Display for SshAccess {
 impl SshAccess {
     /// The host `at`, of which `config` says `found`. Nothing if its jump hosts lead in a circle, or are too many.
     pub(crate) fn new(
-        at: &Address,
+        at: &Endpoint,
         login: &Login,
         options: &SshOptions,
         config: &SshConfig,
@@ -183,7 +184,7 @@ mod tests {
         let user =
             SshUser { name: "console".into(), agent: Some("/agent".into()), home: "/h".into() };
         let config = SshConfig::of_file(&home.path().join("config"), &user).unwrap();
-        let at = Address { host: "hv1".into(), port: None };
+        let at = Endpoint { host: "hv1".into(), port: None };
         let found = config.host("hv1", login.name.as_deref(), None);
         SshAccess::new(&at, login, options, &config, found)
     }

@@ -5,13 +5,13 @@
 use std::num::NonZeroU16;
 
 use console_inventory::{
-    Address, Connection, Host, HostError, HostId, Login, SshConfig, SshOptions, SshUser,
+    Connection, Endpoint, Host, HostError, HostId, Login, SshConfig, SshOptions, SshUser,
 };
 use console_route::{HostAccess, Tunnel};
 use secrecy::SecretString;
 
-fn at(host: &str, port: u16) -> Address {
-    Address { host: host.into(), port: NonZeroU16::new(port) }
+fn at(host: &str, port: u16) -> Endpoint {
+    Endpoint { host: host.into(), port: NonZeroU16::new(port) }
 }
 
 fn login(name: &str) -> Login {

@@ -1,9 +1,11 @@
 //! What may stand where a machine is named.
 
-use std::net::{IpAddr, Ipv6Addr};
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+use core::net::{IpAddr, Ipv6Addr};
 
 /// An address (IPv6 with or without brackets, which are dropped) or a name; no port.
-pub(crate) fn host(text: &str) -> Option<String> {
+pub fn host_name(text: &str) -> Option<String> {
     if let Some(inner) = text.strip_prefix('[') {
         return inner
             .strip_suffix(']')?
@@ -20,7 +22,7 @@ pub(crate) fn host(text: &str) -> Option<String> {
 
 /// RFC 1123 section 2.1: letters, digits and hyphens in labels of at most 63, at most 253 in all. A last label of digits alone is a
 /// mistyped IPv4 address.
-pub(crate) fn is_name(text: &str) -> bool {
+pub fn is_name(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
@@ -47,7 +49,7 @@ mod tests {
             ("kvm_1", "kvm_1"),
             ("1kvm.2x", "1kvm.2x"),
         ] {
-            assert_eq!(host(text).as_deref(), Some(expected), "{text:?}");
+            assert_eq!(host_name(text).as_deref(), Some(expected), "{text:?}");
         }
     }
 
@@ -82,7 +84,7 @@ mod tests {
             &long,
             &"a".repeat(64),
         ] {
-            assert_eq!(host(text), None, "{text:?}");
+            assert_eq!(host_name(text), None, "{text:?}");
         }
     }
 }
