@@ -8,6 +8,7 @@ use harness::{Result, paths};
 fn pure_crates_depend_on_what_is_listed() -> Result<()> {
     for name in [
         "console-token",
+        "database-url",
         "django-settings",
         "host-endpoint",
         "libvirt-graphics",
