@@ -7,16 +7,19 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Error, Result};
-use console_config::{ConfigError, Settings};
-use console_listen::{ListenError, Passed};
-use console_proxy::{Tls, TlsError};
+use console_config::Settings;
+use console_inventory::InventoryError;
+use console_listen::Passed;
+use console_proxy::Tls;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::{error, info, warn};
+use tracing::info;
 
 use crate::cli::{CommandLine, Task};
+use crate::failure::{failed, misconfigured, printed, wrong_settings};
 
 mod adapter;
 mod cli;
+mod failure;
 mod front;
 mod generate;
 mod log;
@@ -47,31 +50,9 @@ fn main() -> ExitCode {
     };
     match passed.map_err(Error::from).and_then(|passed| serve(settings, resolver, tls, passed)) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(cause) if cause.is::<InventoryError>() => failed(&cause, wrong_settings()),
         Err(cause) => failed(&cause, ExitCode::FAILURE),
     }
-}
-
-fn printed(written: io::Result<()>) -> ExitCode {
-    match written {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(cause) => failed(&cause.into(), ExitCode::FAILURE),
-    }
-}
-
-fn failed(cause: &Error, code: ExitCode) -> ExitCode {
-    let listen = cause.downcast_ref::<ListenError>().and_then(ListenError::remedy);
-    let remedy = listen.or_else(|| Some(cause.downcast_ref::<TlsError>()?.remedy()));
-    error!(remedy, "{cause:#}");
-    code
-}
-
-fn misconfigured(cause: ConfigError) -> ExitCode {
-    let ConfigError::Invalid { problems, notes } = cause else {
-        return failed(&cause.into(), wrong_settings());
-    };
-    notes.iter().for_each(|note| info!("{note}"));
-    problems.iter().for_each(|problem| error!("{problem}"));
-    wrong_settings()
 }
 
 fn serve(
@@ -96,13 +77,20 @@ fn serve(
             }
         };
         info!(version = env!("CARGO_PKG_VERSION"), hosts = settings.hosts.len(), "starting");
+        let is_checked = resolver.check().await?;
         let front = front::listen(&settings.server, passed)?;
-        if settings.hosts.is_empty() {
-            warn!(remedy = "add [[hosts]] to the configuration", "no host is configured, so no token leads to a console");
-        }
+        let resolver = Arc::new(resolver);
+        let served = console_proxy::run(
+            front.listeners,
+            tls.clone(),
+            adapter::bounds(settings),
+            resolver.clone(),
+            shutdown,
+        );
         tokio::select! {
-            () = console_proxy::run(front.listeners, tls.clone(), settings.server, resolver, shutdown) => {}
+            () = served => {}
             () = front::keep_up(tls, hangup) => {}
+            () = resolver.keep_checking(is_checked) => {}
         }
         info!("stopped");
         Ok(())
@@ -110,9 +98,4 @@ fn serve(
     // A libvirt call or a name lookup that hangs must not keep the program.
     runtime.shutdown_background();
     served
-}
-
-/// EX_USAGE of sysexits.h: starting it again will not help.
-fn wrong_settings() -> ExitCode {
-    ExitCode::from(64)
 }

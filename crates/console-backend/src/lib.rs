@@ -12,7 +12,7 @@
 //!   what is connected is what was looked at.
 //! - Every wait has a bound, and so has every buffer: [`SshLimits`] has SSH's.
 //! - A console that nobody reads is paused, not dropped, and holds up no other console of its SSH server.
-//! - No SSH server is believed whose key is not known, unless [`HostKeys::AcceptNew`] says so; one whose key has changed never.
+//! - No SSH server is believed whose key is not known, unless [`HostKeys`] says so; one whose key has changed never.
 //! - One task for each SSH connection and no thread.
 //!
 //! # Example

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use database_url::DatabaseUrl;
 use figment::Figment;
 use figment::value::{Dict, Tag, Value};
 
@@ -30,7 +31,11 @@ impl Effective {
         };
         let line = |key: &str, value: &Value| Line {
             key: key.to_owned(),
-            value: Some(if is_secret(key) { MASKED.to_owned() } else { toml(value) }),
+            value: Some(match (key, value) {
+                ("password", _) => MASKED.to_owned(),
+                ("database_url", Value::String(_, url)) => string(&DatabaseUrl::masked(url)),
+                _ => toml(value),
+            }),
             origin: origin(value.tag()),
         };
         // Where `listen` is set, host and port mean nothing.
@@ -76,10 +81,6 @@ fn lines(f: &mut fmt::Formatter<'_>, lines: &[Line]) -> fmt::Result {
         }
     }
     Ok(())
-}
-
-fn is_secret(key: &str) -> bool {
-    key == "password"
 }
 
 /// A value as TOML has it.

@@ -49,7 +49,7 @@ pub enum Connection {
 
 impl HostSettings {
     /// One table; nothing if anything that it needs is wrong.
-    pub(crate) fn read(from: &mut Reader<'_>) -> Option<Self> {
+    pub(crate) fn read(from: &mut Reader<'_>, usual: &SshSettings) -> Option<Self> {
         let id = from.required("id", &whole(0..=MAX_ID)).map(HostId::new);
         let name =
             from.optional("name", &text(NAME, |text| is_name(text).then(|| text.to_owned())));
@@ -59,7 +59,7 @@ impl HostSettings {
         let uri = from.optional("uri", &uri());
         let login = from.optional("login", &discreet(':', LOGIN, login));
         let password = password(from);
-        let ssh = ssh::read(from, way.map(|way| way == Way::Ssh));
+        let ssh = ssh::read(from, way.map(|way| way == Way::Ssh), usual);
         let connection = connection(from, way?, hostname)?;
         let id = id?;
         let settings = Self {
@@ -184,7 +184,7 @@ fn discreet<T: 'static>(
 }
 
 /// The likeliest slip is the password itself.
-fn password_file() -> Rule<'static, PathBuf> {
+pub(crate) fn password_file() -> Rule<'static, PathBuf> {
     Box::new(|value: &Value| {
         let path = value.as_str().and_then(absolute);
         path.ok_or_else(|| format!("something else (not shown), allowed is {ABSOLUTE}"))

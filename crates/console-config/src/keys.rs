@@ -225,6 +225,43 @@ pub const KEYS: &[Key] = &[
         None,
         Some("FILE"),
     ),
+    // The hypervisors.
+    flag(
+        key(
+            "database_url",
+            Text,
+            "",
+            "`sqlite:///path`, `postgresql://…`, `mysql://…`",
+            "WebVirtMgr's or WebVirtCloud's database, which has the hypervisors and their guests",
+        ),
+        None,
+        Some("URL"),
+    ),
+    key(
+        "database_password_file",
+        Text,
+        "",
+        "absolute path",
+        "the database's password: the whole file but for one line end, read at start",
+    ),
+    key("database_timeout", Number, "5", SECONDS, "for the database's answer, connecting included"),
+    key(
+        "ssh_key",
+        Text,
+        "",
+        "absolute path",
+        "as in `[[hosts]]`, for the database's hosts and those without their own",
+    ),
+    key("ssh_known_hosts", Text, "", "absolute path", "likewise"),
+    key("ssh_config", Text, "", "absolute path", "likewise"),
+    key("ssh_tunnel", Text, "\"when-needed\"", "when-needed, always", "likewise"),
+    key(
+        "ssh_host_keys",
+        Text,
+        "",
+        "strict, accept-new",
+        "likewise; by default as ssh_config's `StrictHostKeyChecking` says",
+    ),
     // The page.
     key(
         "web_root",

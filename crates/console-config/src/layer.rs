@@ -22,6 +22,9 @@ pub(crate) enum Source {
     Flags,
 }
 
+/// What the origin of a command line's value begins with.
+pub(crate) const FLAG: &str = "flag ";
+
 impl Layer {
     /// A single value that was written as text.
     pub(crate) fn text(source: Source, origin: String, key: &Key, text: &str) -> Self {

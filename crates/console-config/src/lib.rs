@@ -41,6 +41,7 @@
 
 #![forbid(unsafe_code)]
 
+mod database;
 mod django;
 mod effective;
 mod error;
@@ -63,6 +64,8 @@ mod ssh_limits;
 mod tls;
 mod trusted_proxies;
 
+pub use database::{DEFAULT_DATABASE_TIMEOUT, DatabaseSettings};
+pub use database_url::DatabaseUrl;
 pub use django::Note;
 pub use effective::Effective;
 pub use error::{ConfigError, Problem};

@@ -8,7 +8,8 @@ use figment::Figment;
 use figment::value::{Dict, Tag, Value};
 
 use crate::Problem;
-use crate::keys::Key;
+use crate::keys::{KEYS, Key};
+use crate::layer::FLAG;
 
 /// One table of the merged sources. What is read from it once counts as known; [`Reader::finish`] refuses the rest.
 pub(crate) struct Reader<'a> {
@@ -138,6 +139,11 @@ impl<'a> Reader<'a> {
         self.problems.push(Problem { origin: self.origin(tag), key, what });
     }
 
+    /// Whether the value at `key` was given on the command line.
+    pub(crate) fn is_flag(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|value| self.origin(value.tag()).starts_with(FLAG))
+    }
+
     pub(crate) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
@@ -153,7 +159,12 @@ impl<'a> Reader<'a> {
 
     /// Refuses every key that was not asked for.
     pub(crate) fn finish(mut self) {
-        let known = std::mem::take(&mut self.known);
+        let mut known = std::mem::take(&mut self.known);
+        if self.prefix.is_empty() {
+            // In the order of the documentation.
+            let place = |name: &&str| KEYS.iter().position(|key| key.name == *name);
+            known.sort_by_key(|name| place(name).unwrap_or(usize::MAX));
+        }
         let table = self.table;
         for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
             let hint = match meant(key, &known) {

@@ -7,13 +7,20 @@ use figment::{Profile, Provider};
 
 use crate::effective::Effective;
 use crate::reader::Reader;
-use crate::{ConfigError, HostSettings, Note, ServerSettings, Sources};
+use crate::{
+    ConfigError, DatabaseSettings, HostSettings, Note, ServerSettings, Sources, SshSettings,
+};
+use crate::{database, ssh};
 
 /// What the sources say, checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// The server's own.
     pub server: ServerSettings,
+    /// The panel's database, if its hosts are to be found.
+    pub database: Option<DatabaseSettings>,
+    /// Keys `ssh_…` above all hosts: how the database's SSH hosts are reached, and those of the file where they do not say.
+    pub ssh: SshSettings,
     /// The hypervisors, in the file's order, each `id` once. May be empty.
     pub hosts: Vec<HostSettings>,
 }
@@ -42,11 +49,13 @@ impl Settings {
 
         let mut problems = Vec::new();
         let mut reader = Reader::new(&sources, &table, &mut problems);
+        let database = database::read(&mut reader);
+        let ssh = ssh::read(&mut reader, Some(true), &SshSettings::default());
         let server = ServerSettings::read(&mut reader);
         let mut ids = HashMap::new();
         let mut index = 0_usize;
         let hosts = reader.tables("hosts", |table| {
-            let host = HostSettings::read(table);
+            let host = HostSettings::read(table, &ssh);
             if let Some(host) = &host {
                 match ids.entry(host.id) {
                     Entry::Vacant(free) => _ = free.insert(index),
@@ -63,7 +72,7 @@ impl Settings {
         reader.finish();
         if problems.is_empty() {
             let effective = Effective::of(&sources, &table);
-            Ok(Loaded { settings: Self { server, hosts }, effective, notes })
+            Ok(Loaded { settings: Self { server, database, ssh, hosts }, effective, notes })
         } else {
             Err(ConfigError::Invalid { problems, notes })
         }

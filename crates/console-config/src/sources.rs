@@ -9,7 +9,7 @@ use figment::providers::{Format, Toml};
 
 use crate::django::{self, Note};
 use crate::keys::{KEYS, Key};
-use crate::layer::{Layer, Source};
+use crate::layer::{FLAG, Layer, Source};
 use crate::{ConfigError, Problem};
 
 /// The configuration file where nobody names another.
@@ -72,7 +72,7 @@ impl Sources {
         for Flag { key, value } in &self.flags {
             if let Some(key) = Key::named(key) {
                 let flag = key.flag_text().unwrap_or_default();
-                layers.push(Layer::text(Source::Flags, format!("flag {flag}"), key, value));
+                layers.push(Layer::text(Source::Flags, format!("{FLAG}{flag}"), key, value));
             }
         }
         let mut notes: Vec<Note> =

@@ -1,4 +1,4 @@
-//! The keys `ssh_…` of `[[hosts]]`.
+//! How SSH is used for hosts: the keys `ssh_…` of `[[hosts]]`, and the same above them for all that have none of their own.
 
 use std::path::PathBuf;
 
@@ -16,8 +16,8 @@ pub struct SshSettings {
     pub config: Option<PathBuf>,
     /// Key `ssh_tunnel`.
     pub tunnel: SshTunnel,
-    /// Key `ssh_host_keys`.
-    pub host_keys: SshHostKeys,
+    /// Key `ssh_host_keys`; without it ssh_config's `StrictHostKeyChecking` decides.
+    pub host_keys: Option<SshHostKeys>,
 }
 
 /// Which consoles go through a tunnel.
@@ -31,22 +31,27 @@ pub enum SshTunnel {
 }
 
 /// What is done about a host whose key is not known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SshHostKeys {
     /// `strict`: it is refused.
-    #[default]
     Strict,
     /// `accept-new`: its key is believed and remembered; a changed key is refused all the same.
     AcceptNew,
 }
 
-/// `is_ssh` is none where the connection itself is wrong, which says enough.
-pub(crate) fn read(from: &mut Reader<'_>, is_ssh: Option<bool>) -> SshSettings {
-    let path = |from: &mut Reader<'_>, key| from.optional(key, &absolute_rule());
+/// `is_ssh` is none where the connection itself is wrong, which says enough. What is not there is as `usual`.
+pub(crate) fn read(
+    from: &mut Reader<'_>,
+    is_ssh: Option<bool>,
+    usual: &SshSettings,
+) -> SshSettings {
+    let path = |from: &mut Reader<'_>, key, usual: &Option<PathBuf>| {
+        from.optional(key, &absolute_rule()).or_else(|| usual.clone())
+    };
     let settings = SshSettings {
-        key: path(from, "ssh_key"),
-        known_hosts: path(from, "ssh_known_hosts"),
-        config: path(from, "ssh_config"),
+        key: path(from, "ssh_key", &usual.key),
+        known_hosts: path(from, "ssh_known_hosts", &usual.known_hosts),
+        config: path(from, "ssh_config", &usual.config),
         tunnel: from
             .optional(
                 "ssh_tunnel",
@@ -56,7 +61,7 @@ pub(crate) fn read(from: &mut Reader<'_>, is_ssh: Option<bool>) -> SshSettings {
                     _ => None,
                 }),
             )
-            .unwrap_or_default(),
+            .unwrap_or(usual.tunnel),
         host_keys: from
             .optional(
                 "ssh_host_keys",
@@ -66,14 +71,14 @@ pub(crate) fn read(from: &mut Reader<'_>, is_ssh: Option<bool>) -> SshSettings {
                     _ => None,
                 }),
             )
-            .unwrap_or_default(),
+            .or(usual.host_keys),
     };
     for key in KEYS {
         if is_ssh == Some(false) && from.has(key) {
             from.refuse(key, |key| format!("{key} is of no use without connection = \"ssh\""));
         }
     }
-    settings
+    if is_ssh == Some(true) { settings } else { SshSettings::default() }
 }
 
 const KEYS: [&str; 5] = ["ssh_key", "ssh_known_hosts", "ssh_config", "ssh_tunnel", "ssh_host_keys"];

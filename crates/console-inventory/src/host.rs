@@ -36,10 +36,22 @@ pub struct SshOptions {
     pub known_hosts: Option<PathBuf>,
     /// Whether the configuration is not the service user's own, which is what libvirt's ssh reads.
     pub own_config: bool,
-    /// Whether a host without a known key is believed the first time.
-    pub accept_new: bool,
+    /// What is done about a host without a known key; ssh_config's `StrictHostKeyChecking` decides where nothing is said here.
+    pub host_keys: Option<HostKeys>,
     /// Which consoles go through the tunnel.
     pub tunnel: Tunnel,
+}
+
+/// What is done about an SSH server of which no key is known. Another key than the known ones is refused in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HostKeys {
+    /// It is refused.
+    #[default]
+    Strict,
+    /// Its key is believed and remembered; if that fails, it is refused.
+    AcceptNew,
+    /// Its key is believed, and remembered if that can be: ssh_config's `StrictHostKeyChecking no`.
+    Unchecked,
 }
 
 /// Who we are at a hypervisor.
@@ -115,7 +127,7 @@ impl Host {
                 let needs_more = login.password.is_some()
                     || options.known_hosts.is_some()
                     || options.own_config
-                    || options.accept_new;
+                    || options.host_keys.is_some_and(|keys| keys != HostKeys::Strict);
                 if needs_more && found.proxied && uri.is_none() {
                     return Err(HostError::Jump { name });
                 }

@@ -4,14 +4,16 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use console_token::HostId;
+use console_token::{ConsoleToken, HostId};
 
+use crate::database::{DatabaseError, Panel, PanelDatabase, PanelHosts};
 use crate::host::Host;
 
-/// The known hypervisors.
-#[derive(Clone, Debug, Default)]
+/// The known hypervisors: a fixed list, and a panel's database.
+#[derive(Debug, Default)]
 pub struct Inventory {
     hosts: HashMap<HostId, Arc<Host>>,
+    database: Option<PanelDatabase>,
 }
 
 impl Inventory {
@@ -23,20 +25,51 @@ impl Inventory {
                 place.insert(Arc::new(host));
             }
         }
-        Self { hosts: known }
+        Self { hosts: known, database: None }
     }
 
-    /// The host with this number.
+    /// The same with the hosts of a panel's database, as they are when they are asked for.
+    #[must_use]
+    pub fn with_database(self, database: PanelDatabase) -> Self {
+        Self { database: Some(database), ..self }
+    }
+
+    /// The host of a token. One of the fixed list is taken as it is, and for all of its guests; one of the database must have the token's
+    /// guest, too.
     ///
     /// # Errors
     ///
-    /// [`InventoryError::UnknownHost`].
+    /// [`InventoryError`]: nobody knows it, its row makes no sense, or the database cannot be asked.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future has no effect.
-    pub async fn host(&self, id: HostId) -> Result<Arc<Host>, InventoryError> {
-        self.hosts.get(&id).cloned().ok_or(InventoryError::UnknownHost { id })
+    pub async fn host(&self, token: ConsoleToken) -> Result<Arc<Host>, InventoryError> {
+        let id = token.host();
+        match (self.hosts.get(&id), &self.database) {
+            (Some(host), _) => Ok(host.clone()),
+            (None, Some(database)) => database.host(token).await.map(Arc::new),
+            (None, None) => Err(InventoryError::UnknownHost { id, asked_database: false }),
+        }
+    }
+
+    /// Looks at the database, if there is one: what it holds, and that no host of its own has the number of one of the fixed list.
+    ///
+    /// # Errors
+    ///
+    /// [`InventoryError`]: it cannot be asked, is no panel's, or has such a host.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect.
+    pub async fn check(&self) -> Result<Option<PanelHosts>, InventoryError> {
+        let Some(database) = &self.database else { return Ok(None) };
+        let found = database.hosts().await?;
+        let clash = |(id, theirs): &(HostId, String)| {
+            let ours = self.hosts.get(id)?.name().to_owned();
+            Some(InventoryError::Clash { id: *id, ours, theirs: theirs.clone() })
+        };
+        found.hosts.iter().find_map(clash).map_or(Ok(Some(found)), Err)
     }
 }
 
@@ -49,7 +82,70 @@ pub enum InventoryError {
     UnknownHost {
         /// The number that was asked for.
         id: HostId,
+        /// Whether a panel's database was asked, too.
+        asked_database: bool,
     },
+    /// The panel's database does not list the guest on this host.
+    #[error("{panel}'s database lists no such guest on host {host} ({id})")]
+    UnknownGuest {
+        /// The host's number.
+        id: HostId,
+        /// Its name.
+        host: String,
+        /// Whose database it is.
+        panel: Panel,
+    },
+    /// The host's row cannot be used.
+    #[error("host {host} ({id}) in the panel's database: {what}")]
+    UnusableRow {
+        /// The host's number.
+        id: HostId,
+        /// Its name.
+        host: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A number that means two hosts.
+    #[error("host {id} is {ours} in the configuration and {theirs} in the panel's database")]
+    Clash {
+        /// The number.
+        id: HostId,
+        /// The configuration's host.
+        ours: String,
+        /// The panel's host.
+        theirs: String,
+    },
+    /// The panel's database cannot be asked.
+    #[error("the panel's database cannot be asked: {0}")]
+    Database(DatabaseError),
+}
+
+impl From<DatabaseError> for InventoryError {
+    fn from(error: DatabaseError) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl InventoryError {
+    /// What an administrator can do about it.
+    pub const fn remedy(&self) -> &'static str {
+        match self {
+            Self::UnknownHost { asked_database: false, .. } => {
+                "add the host to the configuration ([[hosts]] with this id), or set database_url"
+            }
+            Self::UnknownHost { .. } => {
+                "add the host to the panel or to the configuration ([[hosts]] with this id)"
+            }
+            Self::UnknownGuest { .. } => {
+                "open the host's page in the panel, which lists its guests anew; the guest may have been moved or removed"
+            }
+            Self::UnusableRow { .. } => "correct the host in the panel",
+            Self::Clash { .. } => {
+                "give the host in the configuration another id, or remove it there"
+            }
+            Self::Database(error) => error.remedy(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -66,9 +162,10 @@ mod tests {
             Host::new(HostId::new(id), name, &Connection::Socket, login, &ssh, None).unwrap()
         };
         let inventory = Inventory::new([host(1, "a"), host(2, "b"), host(1, "c")]);
-        assert_eq!(inventory.host(HostId::new(1)).await.unwrap().name(), "a");
-        assert_eq!(inventory.host(HostId::new(2)).await.unwrap().name(), "b");
-        let error = inventory.host(HostId::new(3)).await.unwrap_err();
+        let token = |id| ConsoleToken::new(HostId::new(id), uuid::Uuid::nil().into());
+        assert_eq!(inventory.host(token(1)).await.unwrap().name(), "a");
+        assert_eq!(inventory.host(token(2)).await.unwrap().name(), "b");
+        let error = inventory.host(token(3)).await.unwrap_err();
         assert_eq!(error.to_string(), "there is no host 3");
     }
 }

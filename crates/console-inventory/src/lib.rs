@@ -2,12 +2,11 @@
 //!
 //! What it is: [`Host`], a hypervisor's name, login, libvirt URI and access; [`SshAccess`], how its SSH server is
 //! logged in at, for which [`SshConfig`] reads ssh_config; and [`Inventory`],
-//! which finds a host by [`HostId`]. In this version the inventory is a fixed list; a panel's database is to come, which is why
-//! [`Inventory::host`] is async.
+//! which finds the host of a [`ConsoleToken`] in a fixed list or in a [`PanelDatabase`], WebVirtMgr's or WebVirtCloud's.
 //!
-//! What it is not: it connects to nothing and reads no configuration but ssh_config.
+//! What it is not: it connects to no host, only to the database, which it never writes; it reads no configuration but ssh_config.
 //!
-//! Invariants: a host id leads to one host, the first that was given for it; no password is in a URI or in `Debug`.
+//! Invariants: a host id leads to one host, the first that was given for it; the database is asked anew each time, within a bound; no password is in a URI or in `Debug`.
 //!
 //! # Example
 //!
@@ -23,7 +22,7 @@
 //!     Host::new(HostId::new(1), "local", &Connection::Socket, Login::default(), &ssh, None)?,
 //!     Host::new(HostId::new(2), "hv2", &hv2, Login::default(), &ssh, None)?,
 //! ]);
-//! let host = inventory.host(HostId::new(2)).await?;
+//! let host = inventory.host("2-0a000000-0000-4000-8000-000000000001".parse()?).await?;
 //! assert_eq!(host.libvirt_uri(), "qemu+tcp://hv2.example.org/system");
 //! # Ok(())
 //! # }
@@ -31,6 +30,7 @@
 
 #![forbid(unsafe_code)]
 
+mod database;
 mod host;
 mod inventory;
 mod libvirt_uri;
@@ -42,8 +42,12 @@ mod ssh_query;
 mod ssh_tokens;
 
 pub use console_route::Tunnel;
-pub use console_token::HostId;
-pub use host::{Connection, Host, HostError, Login, SshOptions};
+pub use console_token::{ConsoleToken, HostId};
+pub use database::{
+    DatabaseError, MAX_CHECKED_HOSTS, MAX_DATABASE_CONNECTIONS, Panel, PanelDatabase, PanelHosts,
+};
+pub use database_url::DatabaseUrl;
+pub use host::{Connection, Host, HostError, HostKeys, Login, SshOptions};
 pub use host_endpoint::Endpoint;
 pub use inventory::{Inventory, InventoryError};
 pub use ssh_access::{SshAccess, SshProxy};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use host_endpoint::Endpoint;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::host::{Login, SSH_PORT, SshOptions, TCP_PORT, TLS_PORT};
+use crate::host::{HostKeys, Login, SSH_PORT, SshOptions, TCP_PORT, TLS_PORT};
 use crate::ssh_host::SshHost;
 
 pub(crate) fn tcp(at: &Endpoint) -> String {
@@ -44,7 +44,8 @@ pub(crate) fn libssh2(
         [(key.is_some(), "privkey"), (true, "agent"), (login.password.is_some(), "password")];
     let methods: Vec<&str> =
         methods.into_iter().filter_map(|(is_there, name)| is_there.then_some(name)).collect();
-    let verify = if options.accept_new { "auto" } else { "normal" };
+    let host_keys = options.host_keys.unwrap_or(found.host_keys);
+    let verify = if host_keys == HostKeys::Strict { "normal" } else { "auto" };
     let _ = write!(uri, "sshauth={}&known_hosts_verify={verify}", methods.join(","));
     parameter(&mut uri, "keyfile", key);
     let known_hosts = options.known_hosts.as_ref().or_else(|| found.known_hosts.first());
@@ -79,7 +80,10 @@ pub(crate) fn completed(uri: &str, login: &Login, options: &SshOptions) -> Strin
     add("keyfile", text(&options.key).as_deref());
     if is_library {
         add("known_hosts", text(&options.known_hosts).as_deref());
-        add("known_hosts_verify", options.accept_new.then_some("auto"));
+        add(
+            "known_hosts_verify",
+            options.host_keys.filter(|keys| *keys != HostKeys::Strict).map(|_| "auto"),
+        );
     } else {
         add("no_tty", Some("1"));
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use host_endpoint::Endpoint;
 use secrecy::SecretString;
 
-use crate::host::{Login, SSH_PORT, SshOptions};
+use crate::host::{HostKeys, Login, SSH_PORT, SshOptions};
 use crate::ssh_config::SshConfig;
 use crate::ssh_host::SshHost;
 
@@ -43,8 +43,8 @@ pub struct SshAccess {
     pub revoked_host_keys: Vec<PathBuf>,
     /// `HostKeyAlias`.
     pub host_key_alias: Option<String>,
-    /// Whether a server without a known key is believed the first time.
-    pub accept_new: bool,
+    /// The host's own setting, or `StrictHostKeyChecking`.
+    pub host_keys: HostKeys,
     /// `ConnectTimeout`.
     pub connect_timeout: Option<Duration>,
     /// What is in between.
@@ -79,7 +79,7 @@ impl SshAccess {
         found: SshHost,
     ) -> Option<Self> {
         let proxy = proxy(config, &found, options, MAX_JUMPS)?;
-        let mut access = Self::of(&at.host, found, config, proxy, options.accept_new);
+        let mut access = Self::of(&at.host, found, config, proxy, options.host_keys);
         access.keys.splice(0..0, options.key.clone());
         if !access.keys.is_empty() {
             access.usual_keys.clear();
@@ -97,8 +97,9 @@ impl SshAccess {
         found: SshHost,
         config: &SshConfig,
         proxy: SshProxy,
-        accept_new: bool,
+        host_keys: Option<HostKeys>,
     ) -> Self {
+        let host_keys = host_keys.unwrap_or(found.host_keys);
         Self {
             name: name.to_owned(),
             hostname: found.hostname,
@@ -113,7 +114,7 @@ impl SshAccess {
             global_known_hosts: found.global_known_hosts,
             revoked_host_keys: found.revoked_host_keys,
             host_key_alias: found.host_key_alias,
-            accept_new,
+            host_keys,
             connect_timeout: found.connect_timeout,
             proxy,
         }
@@ -140,7 +141,7 @@ fn proxy(
             None => proxy(config, &found, options, left)?,
             Some(before) => SshProxy::Jump(Arc::new(before)),
         };
-        let mut access = SshAccess::of(&name, found, config, proxy, options.accept_new);
+        let mut access = SshAccess::of(&name, found, config, proxy, options.host_keys);
         // The host's own file may know them, too.
         access.known_hosts.extend(options.known_hosts.clone());
         before = Some(access);
@@ -235,7 +236,7 @@ mod tests {
         let options = SshOptions {
             key: Some("/own".into()),
             known_hosts: Some("/known".into()),
-            accept_new: true,
+            host_keys: Some(HostKeys::AcceptNew),
             ..SshOptions::default()
         };
         let login = Login { name: Some("root".into()), password: Some("s3cret".into()) };
@@ -243,7 +244,7 @@ mod tests {
         assert_eq!(own.keys, [PathBuf::from("/own"), "/config".into()]);
         assert_eq!(own.known_hosts, [PathBuf::from("/known")]);
         assert_eq!(own.revoked_host_keys, plain.revoked_host_keys);
-        assert_eq!((own.user.as_str(), own.accept_new), ("root", true));
+        assert_eq!((own.user.as_str(), own.host_keys), ("root", HostKeys::AcceptNew));
         let usual = access("", &SshOptions::default(), &Login::default()).unwrap();
         assert_eq!(usual.usual_keys.first(), Some(&"/h/.ssh/id_rsa".into()));
         assert_eq!(usual.agent, Some("/agent".into()));

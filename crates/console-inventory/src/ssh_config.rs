@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ssh2_config::{HostParams, SshParserError};
 
+use crate::host::HostKeys;
 use crate::ssh_config_text::{self, Entry};
 use crate::ssh_host::SshHost;
 use crate::ssh_query;
@@ -113,6 +114,12 @@ impl SshConfig {
                 value.eq_ignore_ascii_case("yes") || value.eq_ignore_ascii_case("true")
             }),
             host_key_alias: other("hostkeyalias"),
+            host_keys: match other("stricthostkeychecking").map(|word| word.to_ascii_lowercase()) {
+                Some(word) if word == "accept-new" => HostKeys::AcceptNew,
+                Some(word) if word == "no" || word == "off" => HostKeys::Unchecked,
+                // Without a terminal there is nobody to ask.
+                _ => HostKeys::Strict,
+            },
             connect_timeout: found.iter().find_map(|params| params.connect_timeout),
             jumps,
             proxied,

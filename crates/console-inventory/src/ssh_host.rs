@@ -4,6 +4,8 @@ use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::host::HostKeys;
+
 /// What it says of one host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SshHost {
@@ -25,6 +27,8 @@ pub(crate) struct SshHost {
     /// `RevokedHostKeys`.
     pub(crate) revoked_host_keys: Vec<PathBuf>,
     pub(crate) host_key_alias: Option<String>,
+    /// `StrictHostKeyChecking`.
+    pub(crate) host_keys: HostKeys,
     pub(crate) connect_timeout: Option<Duration>,
     /// `ProxyJump`, the nearest first.
     pub(crate) jumps: Vec<String>,

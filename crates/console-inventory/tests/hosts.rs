@@ -5,7 +5,7 @@
 use std::num::NonZeroU16;
 
 use console_inventory::{
-    Connection, Endpoint, Host, HostError, HostId, Login, SshConfig, SshOptions, SshUser,
+    Connection, Endpoint, Host, HostError, HostId, HostKeys, Login, SshConfig, SshOptions, SshUser,
 };
 use console_route::{HostAccess, Tunnel};
 use secrecy::SecretString;
@@ -134,7 +134,7 @@ fn libssh_is_given_what_the_ssh_program_would_read_itself() {
              &keyfile=/k&known_hosts=/h%26k",
         ),
         (
-            with(SshOptions { accept_new: true, ..default() }),
+            with(SshOptions { host_keys: Some(HostKeys::AcceptNew), ..default() }),
             Login::default(),
             "qemu+libssh2://libvirt@hv1.example.org:2222/system?sshauth=privkey,agent&known_hosts_verify=auto\
              &keyfile=/etc/passwd&known_hosts=/home/console/.ssh/known_hosts",
@@ -161,7 +161,7 @@ fn a_uri_of_ones_own_is_completed_for_ssh_and_left_alone_otherwise() {
     let options = SshOptions {
         key: Some("/k e".into()),
         known_hosts: Some("/h".into()),
-        accept_new: true,
+        host_keys: Some(HostKeys::AcceptNew),
         ..SshOptions::default()
     };
     let ssh = Connection::Ssh(at("behind", 0), options);

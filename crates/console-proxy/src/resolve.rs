@@ -30,6 +30,21 @@ pub trait Resolve: Send + Sync + 'static {
     }
 }
 
+/// Shared with others, who look after it.
+impl<R: Resolve> Resolve for Arc<R> {
+    fn resolve(
+        &self,
+        token: ConsoleToken,
+        wanted: Option<ConsoleKind>,
+    ) -> impl Future<Output = Result<Target, Refusal>> + Send {
+        (**self).resolve(token, wanted)
+    }
+
+    fn forget(&self, token: ConsoleToken) {
+        (**self).forget(token);
+    }
+}
+
 /// A console that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {

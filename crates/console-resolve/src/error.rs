@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use console_inventory::InventoryError;
+use console_inventory::{DatabaseError, InventoryError};
 use console_libvirt::LookupError;
 use console_route::{ConsoleKind, RouteError};
 use libvirt_graphics::XmlError;
@@ -62,7 +62,9 @@ impl ResolveError {
     /// Whose fault it is.
     pub fn fault(&self) -> ResolveFault {
         match self {
-            Self::Inventory(InventoryError::UnknownHost { .. })
+            Self::Inventory(
+                InventoryError::UnknownHost { .. } | InventoryError::UnknownGuest { .. },
+            )
             | Self::Lookup { source: LookupError::NoSuchDomain { .. }, .. } => {
                 ResolveFault::NotFound
             }
@@ -90,13 +92,23 @@ impl ResolveError {
             Self::Inventory(InventoryError::UnknownHost { .. }) => {
                 "the console proxy does not know this host".into()
             }
+            Self::Inventory(InventoryError::UnknownGuest { .. }) => {
+                "the panel lists no such guest on this host".into()
+            }
+            Self::Inventory(InventoryError::UnusableRow { .. }) => {
+                "the panel's entry of this host cannot be used".into()
+            }
+            Self::Inventory(InventoryError::Database(DatabaseError::TimedOut { .. })) => {
+                "the panel's database did not answer in time".into()
+            }
+            Self::Inventory(_) => "the panel's database cannot be asked".into(),
             Self::Lookup { source: LookupError::NoSuchDomain { .. }, .. } => {
                 "the hypervisor has no such guest".into()
             }
             Self::Lookup { source: LookupError::TimedOut { .. }, .. } => {
                 "the hypervisor did not answer in time".into()
             }
-            Self::Inventory(_) | Self::Lookup { .. } => "the hypervisor cannot be asked".into(),
+            Self::Lookup { .. } => "the hypervisor cannot be asked".into(),
             Self::Xml { .. } => "the hypervisor's answer cannot be understood".into(),
             Self::Route { source, .. } => source.to_string(),
         }
@@ -105,9 +117,7 @@ impl ResolveError {
     /// What an administrator can do about it; empty where nothing is known.
     pub fn remedy(&self) -> String {
         match self {
-            Self::Inventory(_) => {
-                "add the host to the configuration: [[hosts]] with this id".into()
-            }
+            Self::Inventory(source) => source.remedy().into(),
             Self::Lookup { source, .. } => source.remedy().unwrap_or_default().to_owned(),
             Self::Xml { .. } => "see the domain's XML: virsh dumpxml".into(),
             Self::Route { source, .. } => source.remedy().to_owned(),

@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use console_inventory::{Host, Inventory, SshAccess};
+use console_inventory::{Host, Inventory, InventoryError, PanelHosts, SshAccess};
 use console_libvirt::{Endpoint, Libvirt};
 use console_route::{ConsoleKind, Route, Routed, route};
-use console_token::{ConsoleToken, HostId};
+use console_token::ConsoleToken;
 use libvirt_graphics::Domain;
 use uuid::Uuid;
 
@@ -27,12 +27,15 @@ pub struct Console {
     pub route: Route<Arc<SshAccess>>,
 }
 
+/// Whose lookup it is: the domain, and the libvirt that is asked. Not the host's number, which may lead elsewhere a moment later.
+type Key = (Uuid, String);
+
 /// Inventory, libvirt and the decision table in one call. Cheap to share behind an `Arc`.
 pub struct Resolver {
     inventory: Inventory,
     libvirt: Arc<Libvirt>,
-    flights: Flights<(HostId, Uuid), Result<Arc<Domain>, ResolveError>>,
-    shared: SharedLookups<(HostId, Uuid), Arc<Domain>>,
+    flights: Flights<Key, Result<Arc<Domain>, ResolveError>>,
+    shared: SharedLookups<Key, Arc<Domain>>,
 }
 
 impl Resolver {
@@ -63,9 +66,9 @@ impl Resolver {
         token: ConsoleToken,
         wanted: Option<ConsoleKind>,
     ) -> Result<Console, ResolveError> {
-        let host = self.inventory.host(token.host()).await.map_err(ResolveError::Inventory)?;
+        let host = self.inventory.host(token).await.map_err(ResolveError::Inventory)?;
         let uuid = token.domain().as_uuid();
-        let key = (host.id(), uuid);
+        let key = (uuid, host.libvirt_uri().to_owned());
         let asked_at = Instant::now();
         if let Some(domain) = self.shared.get(&key, asked_at)
             && let Ok(routed) = route(host.access(), &domain, wanted)
@@ -74,7 +77,7 @@ impl Resolver {
             return Ok(console(&domain, routed));
         }
         let look_up = || look_up(self.libvirt.clone(), host.clone(), uuid);
-        let domain = self.flights.join(key, look_up).await?;
+        let domain = self.flights.join(key.clone(), look_up).await?;
         let routed =
             route(host.access(), &domain, wanted).map_err(|source| ResolveError::Route {
                 domain: domain.name().to_owned(),
@@ -89,7 +92,21 @@ impl Resolver {
 
     /// Makes the next [`resolve`](Self::resolve) of this token ask libvirt: what the last one said has proved wrong.
     pub fn forget(&self, token: ConsoleToken) {
-        self.shared.forget(&(token.host(), token.domain().as_uuid()));
+        let uuid = token.domain().as_uuid();
+        self.shared.forget(|(other, _)| *other == uuid);
+    }
+
+    /// Looks at the panel's database, if there is one ([`Inventory::check`]).
+    ///
+    /// # Errors
+    ///
+    /// [`InventoryError`]: it cannot be used, or not now.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect.
+    pub async fn check(&self) -> Result<Option<PanelHosts>, InventoryError> {
+        self.inventory.check().await
     }
 }
 

@@ -33,8 +33,8 @@ impl<K: Eq + Hash, V: Clone> SharedLookups<K, V> {
         }
     }
 
-    pub(crate) fn forget(&self, key: &K) {
-        self.lock().remove(key);
+    pub(crate) fn forget(&self, is_it: impl Fn(&K) -> bool) {
+        self.lock().retain(|key, _| !is_it(key));
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<K, (V, Instant)>> {
@@ -58,7 +58,7 @@ mod tests {
         assert_eq!(shared.get(&1, now + SPICE_SHARE - Duration::from_millis(1)), Some("xml"));
         assert_eq!(shared.get(&1, now + SPICE_SHARE), None);
         assert_eq!(shared.get(&2, now), None);
-        shared.forget(&1);
+        shared.forget(|key| *key == 1);
         assert_eq!(shared.get(&1, now), None);
     }
 

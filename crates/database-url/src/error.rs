@@ -20,6 +20,9 @@ pub enum DatabaseUrlError {
     /// No database is named.
     #[error("it names no database: postgresql://login@host/database")]
     NoDatabase,
+    /// No login is named where one is needed.
+    #[error("it names no login: mysql://login@host/database")]
+    NoLogin,
     /// A `%` without two hexadecimal digits, a NUL, or what is not UTF-8.
     #[error("its {part} has a % without two hexadecimal digits behind it, or is no UTF-8 text")]
     Encoding {

@@ -41,6 +41,19 @@ impl DatabaseUrl {
         }
     }
 
+    /// A URL's text with `***` in place of its password.
+    pub fn masked(text: &str) -> String {
+        let masked = || {
+            let (scheme, rest) = text.split_once("://")?;
+            let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+            let (login, _) = rest.get(..end)?.rsplit_once('@')?;
+            let (login, _) = login.split_once(':')?;
+            let behind = rest.rsplit_once('@')?.1;
+            Some(alloc::format!("{scheme}://{login}:***@{behind}"))
+        };
+        masked().unwrap_or_else(|| text.to_owned())
+    }
+
     /// Whether there is a password in it.
     pub fn has_password(&self) -> bool {
         match self {
@@ -69,16 +82,20 @@ struct Dialect {
     /// The parameter with the UNIX socket.
     socket: &'static [&'static str],
     parameters: &'static str,
+    /// libpq takes our user's name; of MySQL's libraries each has its own idea.
+    needs_login: bool,
 }
 
 const POSTGRES: Dialect = Dialect {
     socket: &["host"],
     parameters: "host (a UNIX socket's folder), sslmode, sslrootcert, sslcert and sslkey",
+    needs_login: false,
 };
 
 const MYSQL: Dialect = Dialect {
     socket: &["socket", "unix_socket"],
     parameters: "socket, ssl-mode, ssl-ca, ssl-cert and ssl-key",
+    needs_login: true,
 };
 
 fn server(rest: &str, dialect: &Dialect) -> Result<DatabaseServer, Error> {
@@ -125,6 +142,9 @@ fn server(rest: &str, dialect: &Dialect) -> Result<DatabaseServer, Error> {
     }
     if server.database.is_empty() || server.database.contains('/') {
         return Err(Error::NoDatabase);
+    }
+    if dialect.needs_login && server.login.is_none() {
+        return Err(Error::NoLogin);
     }
     if server.tls.cert.is_some() != server.tls.key.is_some() {
         let allowed = "given together with its other half (sslcert and sslkey)";

@@ -1,15 +1,16 @@
 //! What a URL says.
 
+use alloc::borrow::ToOwned;
 use alloc::string::String;
 use core::fmt;
 use core::num::NonZeroU16;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 /// Where a database is.
 ///
 /// `Display` has no password and no parameters.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DatabaseUrl {
     /// `sqlite:///absolute/path`.
     Sqlite {
@@ -40,6 +41,20 @@ pub struct DatabaseServer {
     /// How the connection is encrypted.
     pub tls: ServerTls,
 }
+
+/// Passwords are compared, too.
+impl PartialEq for DatabaseServer {
+    fn eq(&self, other: &Self) -> bool {
+        let all = |one: &Self| {
+            let Self { host, port, socket, login, password: _, database, tls } = one.clone();
+            (host, port, socket, login, database, tls)
+        };
+        let password = |one: &Self| one.password.as_ref().map(|one| one.expose_secret().to_owned());
+        all(self) == all(other) && password(self) == password(other)
+    }
+}
+
+impl Eq for DatabaseServer {}
 
 /// How a connection to a server is encrypted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

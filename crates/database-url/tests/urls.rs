@@ -31,7 +31,7 @@ fn servers() {
     assert_eq!((all.login.as_deref(), all.database.as_str()), (Some("panel"), "web virt"));
     assert_eq!(all.password.unwrap().expose_secret(), "p@ss/w");
     assert_eq!(all.tls.mode, TlsMode::Require);
-    let least = server("mysql:///db");
+    let least = server("postgres:///db");
     assert_eq!((least.host.as_str(), least.port, least.login), ("localhost", None, None));
     assert!(least.password.is_none() && least.socket.is_none());
     assert_eq!(server("postgres://panel@[2001:db8::1]:1/db").host, "2001:db8::1");
@@ -53,9 +53,9 @@ fn servers() {
         ("VERIFY_IDENTITY", TlsMode::VerifyFull),
         ("verify-full", TlsMode::VerifyFull),
     ] {
-        assert_eq!(server(&format!("mysql://h/db?ssl-mode={word}")).tls.mode, mode);
+        assert_eq!(server(&format!("mysql://u@h/db?ssl-mode={word}")).tls.mode, mode);
     }
-    let keys = server("mysql://h/db?ssl-ca=/ca.pem&ssl-cert=/c.pem&ssl-key=/k.pem");
+    let keys = server("mysql://u@h/db?ssl-ca=/ca.pem&ssl-cert=/c.pem&ssl-key=/k.pem");
     assert_eq!(keys.tls.ca.as_deref(), Some("/ca.pem"));
     assert_eq!(
         (keys.tls.cert.as_deref(), keys.tls.key.as_deref()),
@@ -87,11 +87,12 @@ fn what_is_wrong_is_said_without_the_password() {
         ("postgresql://h/db?password=s3cret", "unknown parameter password, known are host"),
         ("postgresql://h/db?s3cret", "it has an unknown parameter, known are host"),
         ("postgresql://h/db?socket=/x", "unknown parameter socket"),
-        ("mysql://h/db?host=/x", "unknown parameter host, known are socket"),
-        ("mysql://h/db?socket=x", "its parameter socket is not an absolute path"),
-        ("mysql://h/db?ssl-mode=s3cret", "its parameter sslmode is not one of disable"),
-        ("mysql://h/db?ssl-cert=/c", "its parameter sslcert is not given together"),
-        ("mysql://h/db?ssl-key=/c", "its parameter sslkey is not given together"),
+        ("mysql://:s3cret@h/db", "it names no login"),
+        ("mysql://u@h/db?host=/x", "unknown parameter host, known are socket"),
+        ("mysql://u@h/db?socket=x", "its parameter socket is not an absolute path"),
+        ("mysql://u@h/db?ssl-mode=s3cret", "its parameter sslmode is not one of disable"),
+        ("mysql://u@h/db?ssl-cert=/c", "its parameter sslcert is not given together"),
+        ("mysql://u@h/db?ssl-key=/c", "its parameter sslkey is not given together"),
     ] {
         let error: DatabaseUrlError = text.parse::<DatabaseUrl>().unwrap_err();
         let said = format!("{error} {error:?}");
@@ -105,12 +106,23 @@ fn it_is_shown_without_secrets_and_on_one_line() {
     for (text, expected) in [
         ("sqlite:///srv/a%0Ab", "sqlite:///srv/a\\nb"),
         ("postgres://panel:s3cret@h:1/db?sslmode=disable", "postgresql://panel@h:1/db"),
-        ("mariadb://:s3cret@[::1]/db", "mysql://[::1]/db"),
+        ("mariadb://u:s3cret@[::1]/db", "mysql://u@[::1]/db"),
         ("mysql://panel:s3cret@/db?socket=/run/m.sock", "mysql://panel@/run/m.sock/db"),
     ] {
         let url: DatabaseUrl = text.parse().unwrap();
         assert_eq!(url.to_string(), expected);
         assert!(!format!("{url:?}").contains("s3cret"), "{url:?}");
+    }
+}
+
+#[test]
+fn a_text_is_masked() {
+    for (text, expected) in [
+        ("mysql://panel:s3cret@h:1/db?ssl-ca=/x", "mysql://panel:***@h:1/db?ssl-ca=/x"),
+        ("postgres://panel@h/db", "postgres://panel@h/db"),
+        ("sqlite:///srv/a:b@c", "sqlite:///srv/a:b@c"),
+    ] {
+        assert_eq!(DatabaseUrl::masked(text), expected);
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ssh2::MethodType;
 use tokio::time::timeout;
+use tracing::warn;
 
 use super::auth;
 use super::dialogue::{CallError, Dialogue};
@@ -15,6 +16,7 @@ use super::host::{HostKeys, SshHost};
 use super::known_hosts::{self, KnownKeys, Verdict};
 use super::limits::SshLimits;
 use super::quick::Quick;
+
 use crate::Backend;
 
 /// Exchanges keys over `io`, judges the server by its key and logs in; each step has its time-out.
@@ -66,11 +68,21 @@ async fn judge(known: &KnownKeys, blob: &[u8], host: &SshHost) -> Result<(), Ssh
     let key = known_hosts::fingerprint(blob);
     let name = host.known_as().name;
     let mut verdict = known.verdict(blob);
-    if verdict == Verdict::Unknown && host.host_keys == HostKeys::AcceptNew {
+    if verdict == Verdict::Unknown && host.host_keys != HostKeys::Strict {
         // Somebody else may have believed another key meanwhile.
         verdict = known_keys(host).await?.verdict(blob);
         if verdict == Verdict::Unknown {
-            return remember(host, &name, blob).await;
+            let remembered = remember(host, &name, blob).await;
+            return match (remembered, host.host_keys) {
+                (Err(error), HostKeys::Unchecked) => {
+                    warn!(
+                        host = name,
+                        key, "its key is believed unchecked, and cannot be remembered: {error}"
+                    );
+                    Ok(())
+                }
+                (remembered, _) => remembered,
+            };
         }
     }
     match verdict {

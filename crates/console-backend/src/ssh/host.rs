@@ -57,6 +57,8 @@ pub enum HostKeys {
     Strict,
     /// Its key is believed and written down. A key other than the known ones is refused all the same.
     AcceptNew,
+    /// The same, but that it is no failure if the key cannot be written down: ssh_config's `StrictHostKeyChecking no`.
+    Unchecked,
 }
 
 /// What is between us and an SSH server.

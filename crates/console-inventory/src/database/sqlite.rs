@@ -1,0 +1,172 @@
+//! SQLite, without ever being in the panel's way.
+//!
+//! The file belongs to the web application, which must be able to write at any moment, and as a rule runs as another user than we do. So:
+//!
+//! - It is opened for reading only, for one query, and closed. In rollback mode a writer waits for those milliseconds, no more.
+//! - In WAL mode even a reader creates the files `-wal` and `-shm` where they are missing, and what our user creates the application's user may
+//!   not write: each of its writes would fail from then on. They are missing whenever nobody has the file open, which with Django is most
+//!   of the time. Then all data is in the file itself, so it is read as immutable, which creates nothing and locks nothing, and afterwards
+//!   it is proved that it was: the same file, unchanged, and still no `-wal`.
+//! - One at a time: whether it is in WAL mode its header tells, and to close a file drops all locks that a process has on it (POSIX), those
+//!   of another connection of ours included.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use permission_denied::Denied;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, Sqlite};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::database::error::{AskError, DatabaseError};
+use crate::database::question::{self, Found, Question, Statements, queries};
+
+const STATEMENTS: Statements = Statements {
+    begin: None,
+    tables: "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') \
+             AND name IN ('servers_compute', 'instance_instance', 'computes_compute', 'instances_instance')",
+    webvirtmgr: queries!("servers_compute", "instance_instance", "INTEGER", "?1", "?2"),
+    webvirtcloud: queries!("computes_compute", "instances_instance", "INTEGER", "?1", "?2"),
+};
+
+/// In a task of its own, which keeps the place until it has ended: a file system that hangs costs one thread, not one for each lookup.
+pub(crate) async fn ask(
+    path: PathBuf,
+    limit: Duration,
+    question: Question,
+    place: OwnedSemaphorePermit,
+) -> Result<Found, AskError> {
+    let asked = tokio::spawn(async move {
+        let found = look(&path, limit, &question).await;
+        drop(place);
+        found
+    });
+    asked.await.unwrap_or_else(|_| Err(sqlx::Error::WorkerCrashed.into()))
+}
+
+async fn look(path: &Path, limit: Duration, question: &Question) -> Result<Found, AskError> {
+    let until = tokio::time::Instant::now() + limit;
+    loop {
+        let before = state(path).await?;
+        let found = query(&before, limit, question).await;
+        if !before.is_at_rest() || state(path).await? == before {
+            return found.map_err(|error| explained(error, path));
+        }
+        // It was not immutable after all.
+        if tokio::time::Instant::now() > until {
+            return Err(AskError::Locked);
+        }
+    }
+}
+
+async fn query(file: &State, limit: Duration, question: &Question) -> Result<Found, AskError> {
+    let options = SqliteConnectOptions::new()
+        .filename(&file.path)
+        .read_only(true)
+        .immutable(file.is_at_rest())
+        .create_if_missing(false)
+        .busy_timeout(limit)
+        .disable_statement_logging();
+    let mut connection = options.connect().await?;
+    let found = question::ask::<Sqlite>(&mut connection, &STATEMENTS, question).await;
+    // Not before it is closed is the next one's turn.
+    let _ = connection.close().await;
+    found
+}
+
+/// What tells whether somebody writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct State {
+    /// Its real place, beside which SQLite has its other files.
+    path: PathBuf,
+    is_wal_mode: bool,
+    has_wal: bool,
+    identity: (u64, u64, u64),
+    changed: [(i64, i64); 2],
+}
+
+impl State {
+    /// WAL mode, and nobody has it open.
+    fn is_at_rest(&self) -> bool {
+        self.is_wal_mode && !self.has_wal
+    }
+}
+
+async fn state(path: &Path) -> Result<State, AskError> {
+    let asked = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || read_state(&asked));
+    match read.await {
+        Ok(Ok(state)) => Ok(state),
+        Ok(Err(error)) => Err(AskError::Known(unreadable(path, &error))),
+        Err(_) => Err(sqlx::Error::WorkerCrashed.into()),
+    }
+}
+
+fn read_state(path: &Path) -> io::Result<State> {
+    let path = fs::canonicalize(path)?;
+    if !fs::metadata(&path)?.is_file() {
+        // A pipe would be waited for.
+        return Err(ErrorKind::InvalidData.into());
+    }
+    let mut file = File::open(&path)?;
+    let mut header = Vec::new();
+    Read::by_ref(&mut file).take(HEADER).read_to_end(&mut header)?;
+    // An empty file is an empty database.
+    if !header.is_empty() && !header.starts_with(MAGIC) {
+        return Err(ErrorKind::InvalidData.into());
+    }
+    let seen = file.metadata()?;
+    let mut wal = path.clone().into_os_string();
+    wal.push("-wal");
+    Ok(State {
+        is_wal_mode: header.get(READ_VERSION) == Some(&WAL_VERSION),
+        has_wal: fs::exists(&wal)?,
+        identity: (seen.dev(), seen.ino(), seen.size()),
+        changed: [(seen.mtime(), seen.mtime_nsec()), (seen.ctime(), seen.ctime_nsec())],
+        path,
+    })
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> DatabaseError {
+    let path = path.to_owned();
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => DatabaseError::Missing { path },
+        ErrorKind::PermissionDenied => {
+            let obstacle = Denied::opening(&path).map(|denied| format!(": {denied}"));
+            DatabaseError::Denied { path, obstacle: obstacle.unwrap_or_default() }
+        }
+        ErrorKind::InvalidData => DatabaseError::NotSqlite { path },
+        _ => {
+            DatabaseError::Failed { database: path.display().to_string(), text: error.to_string() }
+        }
+    }
+}
+
+/// By SQLite's "Result and Error Codes"; the lowest byte of an extended code is the primary one.
+fn explained(error: AskError, path: &Path) -> AskError {
+    let AskError::Sqlx(cause) = &error else { return error };
+    let told = cause.as_database_error().and_then(|told| told.code());
+    let code: Option<i32> = told.and_then(|code| code.parse().ok());
+    match code.map(|code| code & 0xff) {
+        // SQLITE_BUSY, SQLITE_LOCKED.
+        Some(5 | 6) => AskError::Locked,
+        // SQLITE_NOTADB.
+        Some(26) => AskError::Known(DatabaseError::NotSqlite { path: path.to_owned() }),
+        // SQLITE_CANTOPEN, SQLITE_READONLY: a crashed writer left what only a writer can clear away; or the file has gone meanwhile.
+        Some(8 | 14) if path.exists() => AskError::Unreachable(
+            "its last writer left it unfinished, or keeps files beside it that we may not read"
+                .into(),
+        ),
+        Some(14) => AskError::Known(DatabaseError::Missing { path: path.to_owned() }),
+        _ => error,
+    }
+}
+
+/// SQLite's "Database File Format": the header's beginning, its size, and the byte that tells WAL mode.
+const MAGIC: &[u8] = b"SQLite format 3\0";
+const HEADER: u64 = 100;
+const READ_VERSION: usize = 19;
+const WAL_VERSION: u8 = 2;
