@@ -209,6 +209,8 @@ mod tests {
             "/p",
             "--django-settings",
             "/d",
+            "--database-url",
+            "sqlite:///x",
             "-v",
         ];
         let found = CommandLine::of(&command().get_matches_from(line), std::iter::empty());
@@ -223,6 +225,7 @@ mod tests {
             ("public_port", "2"),
             ("public_path", "/p"),
             ("django_settings", "/d"),
+            ("database_url", "sqlite:///x"),
         ];
         let flags: Vec<_> =
             found.sources.flags.iter().map(|flag| (flag.key, flag.value.as_str())).collect();

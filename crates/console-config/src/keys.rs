@@ -232,7 +232,7 @@ pub const KEYS: &[Key] = &[
             Text,
             "",
             "`sqlite:///path`, `postgresql://…`, `mysql://…`",
-            "WebVirtMgr's or WebVirtCloud's database, which has the hypervisors and their guests",
+            "WebVirtMgr's or WebVirtCloud's database, where the hypervisors and their guests are",
         ),
         None,
         Some("URL"),

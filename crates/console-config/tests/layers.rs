@@ -7,9 +7,9 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use console_config::{
-    ClientCa, ConfigError, Connection, Endpoint, Flag, HostSettings, KEYS, Listen, ListenAddress,
-    Loaded, MinTlsVersion, OriginCheck, PublicAddress, ServerSettings, Settings, Sources,
-    SshHostKeys, SshLimits, SshSettings, SshTunnel, TlsFiles,
+    ClientCa, ConfigError, Connection, DatabaseSettings, Endpoint, Flag, HostSettings, KEYS,
+    Listen, ListenAddress, Loaded, MinTlsVersion, OriginCheck, PublicAddress, ServerSettings,
+    Settings, Sources, SshHostKeys, SshLimits, SshSettings, SshTunnel, TlsFiles,
 };
 use console_token::HostId;
 
@@ -132,7 +132,13 @@ fn every_key_is_read_from_the_environment() {
     let python = folder.path().join("settings.py");
     fs::write(&python, "").unwrap();
     let python = python.display().to_string();
-    let beside = "cert = \"/x\"\nclient_ca = \"/x\"\nssl_only = true\n";
+    let password = folder.path().join("password");
+    fs::write(&password, "s3cret\n").unwrap();
+    let password = password.display().to_string();
+    let beside =
+        "cert = \"/x\"\nclient_ca = \"/x\"\nssl_only = true\ndatabase_url = \"mysql://a@b/c\"\n";
+    let settings =
+        |toml: &str, environment: &[(&str, &str)]| load(toml, environment, &[]).unwrap().settings;
     for key in KEYS {
         let (text, toml) = match key.name {
             "listen" => ("a:1, unix:/b", "[\"a:1\", \"unix:/b\"]".to_owned()),
@@ -143,6 +149,10 @@ fn every_key_is_read_from_the_environment() {
             "allowed_origins" => ("a,b", "[\"a\", \"b\"]".to_owned()),
             "trusted_proxies" => ("10.0.0.0/8,unix", "[\"10.0.0.0/8\", \"unix\"]".to_owned()),
             "django_settings" => (python.as_str(), format!("{python:?}")),
+            "database_url" => ("sqlite:///x", "\"sqlite:///x\"".to_owned()),
+            "database_password_file" => (password.as_str(), format!("{password:?}")),
+            "ssh_tunnel" => ("always", "\"always\"".to_owned()),
+            "ssh_host_keys" => ("accept-new", "\"accept-new\"".to_owned()),
             "max_message_size" | "ssh_channel_buffer" => ("65537", "65537".to_owned()),
             "early_bytes" | "max_connections" => ("3333", "3333".to_owned()),
             "client_timeout" => ("77.5", "77.5".to_owned()),
@@ -162,10 +172,10 @@ fn every_key_is_read_from_the_environment() {
             .filter(|one| !one.starts_with(&format!("{} ", key.name)))
             .map(|one| format!("{one}\n"))
             .collect();
-        let by_file = server(&format!("{rest}{} = {toml}", key.name), &[], &[]);
-        let by_environment = server(&rest, &[(&key.variable(), text)], &[]);
+        let by_file = settings(&format!("{rest}{} = {toml}", key.name), &[]);
+        let by_environment = settings(&rest, &[(&key.variable(), text)]);
         assert_eq!(by_environment, by_file, "{}", key.name);
-        let is_default = by_file == server(beside, &[], &[]);
+        let is_default = by_file == settings(beside, &[]);
         assert!(
             !is_default || ["ssl_only", "django_settings"].contains(&key.name),
             "{} changes nothing",
@@ -235,6 +245,9 @@ fn every_key_reaches_its_own_field() {
         origin_check = "warn"
         allowed_origins = ["https://panel.example.org", "null"]
         trusted_proxies = ["127.0.0.1", "10.0.0.0/8", "unix"]
+        database_url = "postgresql://panel:s3cret@db/web"
+        database_timeout = 7
+        ssh_key = "/usual"
         web_root = "/srv/novnc"
         spice_root = "/srv/spice"
         max_sessions = 11
@@ -377,10 +390,15 @@ fn every_key_reaches_its_own_field() {
                 known_hosts: Some("/h".into()),
                 config: Some("/c".into()),
                 tunnel: SshTunnel::Always,
-                host_keys: SshHostKeys::AcceptNew,
+                host_keys: Some(SshHostKeys::AcceptNew),
             },
         },
     ];
     assert_eq!(settings.server.origins.check, OriginCheck::Warn);
-    assert_eq!(settings, Settings { server, hosts });
+    let database = DatabaseSettings {
+        url: "postgresql://panel:s3cret@db/web".parse().unwrap(),
+        timeout: Duration::from_secs(7),
+    };
+    let ssh = SshSettings { key: Some("/usual".into()), ..SshSettings::default() };
+    assert_eq!(settings, Settings { server, database: Some(database), ssh, hosts });
 }
