@@ -71,7 +71,8 @@ pub(super) fn start(dir: &Path) -> Result<Server> {
 
     let mut postgres = unprivileged(&programs.join("postgres"));
     let mut single = postgres.clone();
-    single.extend(["--single".into(), "-D".into(), data.clone().into(), "postgres".into()]);
+    single.extend(["--single", "-F", "-D"].map(Into::into));
+    single.extend([data.clone().into(), OsString::from("postgres")]);
     // Each line is a statement.
     let sql = format!(
         "CREATE ROLE panel LOGIN PASSWORD '{password}'\nCREATE DATABASE webvirtcloud OWNER panel\n"

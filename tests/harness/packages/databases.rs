@@ -102,11 +102,11 @@ fn libraries(apt: &Apt, package: &str) -> Result<Vec<String>> {
 }
 
 fn is_needed(name: &str) -> bool {
-    // LLVM compiles PostgreSQL's queries, which is switched off, and is bigger than all the rest. A C library of another version
+    // LLVM (and its libz3) compiles PostgreSQL's queries, which is switched off, and is bigger than all the rest. A C library of another version
     // than the machine's does not go with its loader.
     name.starts_with("lib")
-        && !name.ends_with("-perl")
-        && !["libllvm", "libperl", "libc6", "libc-"].iter().any(|no| name.starts_with(no))
+        && !["-perl", "-dev"].iter().any(|no| name.ends_with(no))
+        && !["libllvm", "libz3", "libperl", "libc6", "libc-"].iter().any(|no| name.starts_with(no))
 }
 
 #[cfg(test)]
@@ -121,6 +121,7 @@ mod tests {
             "libperl5.36",
             "libjson-perl",
             "perl",
+            "libpq-dev",
             "libc6",
             "libldap-2.5-0",
         ];
