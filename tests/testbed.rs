@@ -9,9 +9,12 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::bed::Folder;
+use harness::database::Server;
 use harness::lease::Leashed;
 use harness::rfb::Rfb;
 use harness::{Bed, Browser, Console, ProxyBuilder, Result};
+
+mod databases;
 
 /// For one thing to happen on a busy machine.
 const SOON: Duration = Duration::from_secs(20);
@@ -162,6 +165,10 @@ async fn a_killed_process_leaves_nothing_running() -> Result<()> {
         let _browser = Browser::start(bed.dir()).await?;
         let sleeper = Path::new("/bin/sleep");
         let _child = Leashed::start("sleeper", sleeper, &["600".as_ref()], &[], bed.dir())?;
+        let mut postgres = Server::postgres(bed.dir())?;
+        postgres.pause()?;
+        let mut mariadb = Server::mariadb(bed.dir())?;
+        mariadb.pause()?;
         println!("\nSTARTED {}", bed.dir().display());
         std::io::stdin().read_line(&mut String::new())?;
         return Ok(());
@@ -178,7 +185,9 @@ async fn a_killed_process_leaves_nothing_running() -> Result<()> {
         .map_while(Result::ok)
         .find_map(|line| line.strip_prefix("STARTED ").map(PathBuf::from))
         .expect("the victim starts everything");
-    for name in ["libvirtd", "qemu-system", "chromedriver", "chromium", "sleep"] {
+    let names =
+        ["libvirtd", "qemu-system", "chromedriver", "chromium", "sleep", "postgres", "mariadbd"];
+    for name in names {
         assert!(running(&dir).iter().any(|line| line.contains(name)), "no {name} was started");
     }
 
@@ -194,7 +203,7 @@ async fn a_killed_process_leaves_nothing_running() -> Result<()> {
     Ok(())
 }
 
-/// The command lines of all processes that name `dir` in their command line or environment.
+/// The command lines of all processes that name `dir` in their command line or environment, or work in it.
 fn running(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -202,7 +211,12 @@ fn running(dir: &Path) -> Vec<String> {
         let (line, environment) = (read("cmdline"), read("environ"));
         let line = String::from_utf8_lossy(&line).replace('\0', " ");
         let dir = dir.to_string_lossy();
-        if line.contains(&*dir) || String::from_utf8_lossy(&environment).contains(&*dir) {
+        let works_in = fs::read_link(process.path().join("cwd")).unwrap_or_default();
+        let works_there = works_in.starts_with(&*dir);
+        if works_there
+            || line.contains(&*dir)
+            || String::from_utf8_lossy(&environment).contains(&*dir)
+        {
             found.push(line);
         }
     }

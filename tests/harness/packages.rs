@@ -1,7 +1,7 @@
 //! The Debian packages that building, the demo and the tests need: what is missing, and getting it.
 //!
 //! A package is *installed* by apt, or *unpacked* into `target/testbed/unpacked`, which leaves the system as it is: noVNC (which
-//! would bring 50 packages), spice-html5, the SSH server, SASL's tools, nginx and HAProxy (whose daemons would start at once), and QEMU where installing it would remove something. Nothing is
+//! would bring 50 packages), spice-html5, the SSH server, SASL's tools, nginx, HAProxy, PostgreSQL and MariaDB (whose daemons would start at once), and QEMU where installing it would remove something. Nothing is
 //! ever removed or downgraded: `apt` holds that line, `unpack` is the way round it.
 
 use std::env;
@@ -15,12 +15,14 @@ use crate::lease::as_root;
 use crate::{paths, process};
 
 mod apt;
+mod databases;
 mod list;
 mod unpack;
 
 use apt::Apt;
+pub use databases::{MariaDbFiles, mariadb, postgres};
 pub use list::Purpose;
-use list::{HAPROXY, NGINX, Package, QEMU, SASLPASSWD, SSHD};
+use list::{HAPROXY, MARIADB, NGINX, POSTGRES, Package, QEMU, SASLPASSWD, SSHD};
 
 /// Gets what is missing for `purpose`, after asking on the terminal unless `yes` is set or `CI=true` is in the environment.
 ///
@@ -100,7 +102,9 @@ fn missing(purpose: Purpose) -> Result<Vec<Package>> {
     let names: Vec<&str> = packages.iter().map(|package| package.name).collect();
     let there = apt::installed(&names)?;
     let is_there = |package: &Package| {
-        there.iter().any(|name| name == package.name)
+        // A database's package says nothing about where its programs are.
+        let installed = there.iter().any(|name| name == package.name);
+        installed && ![POSTGRES, MARIADB].contains(&package.name)
             || match package.name {
                 QEMU => Emulator::find().is_ok(),
                 "novnc" => novnc().is_ok(),
@@ -109,6 +113,8 @@ fn missing(purpose: Purpose) -> Result<Vec<Package>> {
                 "sasl2-bin" => saslpasswd().is_ok(),
                 "nginx" => nginx().is_ok(),
                 "haproxy" => haproxy().is_ok(),
+                POSTGRES => postgres().is_ok(),
+                MARIADB => mariadb().is_ok(),
                 _ => false,
             }
     };
@@ -124,7 +130,7 @@ fn get(missing: &[Package], apt: &mut Apt) -> Result<()> {
             Some(version) => wanted.push(version),
             None if package.name == QEMU => {
                 let closure = apt.closure(QEMU)?;
-                unpack::unpack(apt, QEMU, &closure, Some("usr/bin/qemu-system-x86_64"))?;
+                unpack::unpack(apt, QEMU, &closure, &["usr/bin/qemu-system-x86_64"])?;
                 Emulator::find()?;
             }
             None => bail!(
@@ -139,8 +145,10 @@ fn get(missing: &[Package], apt: &mut Apt) -> Result<()> {
     for package in missing.iter().filter(|package| package.unpacked) {
         match package.name {
             "novnc" | "spice-html5" => {
-                unpack::unpack(apt, package.name, &[package.name.into()], None)?;
+                unpack::unpack(apt, package.name, &[package.name.into()], &[])?;
             }
+            POSTGRES => databases::unpack_postgres(apt)?,
+            MARIADB => databases::unpack_mariadb(apt)?,
             name => {
                 let program = match name {
                     "sasl2-bin" => SASLPASSWD,
@@ -149,7 +157,7 @@ fn get(missing: &[Package], apt: &mut Apt) -> Result<()> {
                     _ => SSHD,
                 };
                 let closure = apt.closure(name)?;
-                unpack::unpack(apt, name, &closure, Some(program))?;
+                unpack::unpack(apt, name, &closure, &[program])?;
             }
         }
     }

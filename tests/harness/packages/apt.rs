@@ -133,6 +133,18 @@ fn versions(package: &str) -> Result<Vec<String>> {
     Ok(table.lines().filter_map(|line| line.split('|').nth(1)).map(|v| v.trim().into()).collect())
 }
 
+/// The first package of a name that begins with `prefix` and that `package` depends on: what a metapackage stands for.
+pub(super) fn dependency(package: &str, prefix: &str) -> Result<String> {
+    let output =
+        Command::new("apt-cache").args(["depends", package]).env("LC_ALL", "C").output()?;
+    let list = String::from_utf8_lossy(&output.stdout).into_owned();
+    list.lines()
+        .filter_map(|line| line.trim().strip_prefix("Depends: "))
+        .find(|name| name.starts_with(prefix))
+        .map(str::to_owned)
+        .with_context(|| format!("apt knows no {prefix}… that {package} depends on"))
+}
+
 /// What apt would do.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Plan {

@@ -32,8 +32,13 @@ pub(super) const SSHD: &str = "usr/sbin/sshd";
 pub(super) const SASLPASSWD: &str = "usr/sbin/saslpasswd2";
 pub(super) const NGINX: &str = "usr/sbin/nginx";
 pub(super) const HAPROXY: &str = "usr/sbin/haproxy";
+pub(super) const MARIADBD: &str = "usr/sbin/mariadbd";
 
 pub(super) const QEMU: &str = "qemu-system-x86";
+/// Debian's name for whichever version it has.
+pub(super) const POSTGRES: &str = "postgresql";
+/// The server without its service, its clients and Perl.
+pub(super) const MARIADB: &str = "mariadb-server-core";
 
 const BUILD: &[Package] = &[
     installed("libvirt-dev", "to build against libvirt"),
@@ -61,6 +66,8 @@ const TEST: &[Package] = &[
     unpacked("sasl2-bin", "makes that password"),
     unpacked("nginx", "stands in front of the proxy"),
     unpacked("haproxy", "stands in front of it in its own way"),
+    unpacked(POSTGRES, "has a web panel's tables"),
+    unpacked(MARIADB, "has them in its own way"),
 ];
 
 impl Purpose {

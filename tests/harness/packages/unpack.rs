@@ -23,12 +23,12 @@ pub(super) fn wrapper(name: &str, program: &str) -> Option<PathBuf> {
     Some(dir(name).join("wrapper").join(program)).filter(|wrapper| wrapper.is_file())
 }
 
-/// Downloads and unpacks `packages` as `name`, anew if it is there, with a wrapper for `program` (a path inside).
+/// Downloads and unpacks `packages` as `name`, anew if it is there, with a wrapper for each of `programs` (paths inside).
 pub(super) fn unpack(
     apt: &mut Apt,
     name: &str,
     packages: &[String],
-    program: Option<&str>,
+    programs: &[&str],
 ) -> Result<()> {
     let whole = dir(name);
     clear_half_made(name);
@@ -44,7 +44,7 @@ pub(super) fn unpack(
         }
     }
     fs::remove_dir_all(&files)?;
-    if let Some(program) = program {
+    for program in programs {
         wrap(&making, &whole, program)?;
     }
     let _ = fs::remove_dir_all(&whole);
