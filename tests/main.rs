@@ -8,6 +8,8 @@ mod leaks;
 mod listeners;
 mod mixed;
 mod page;
+mod panels;
+mod panels_faults;
 mod program;
 mod pure_crates;
 mod remote;

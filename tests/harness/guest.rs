@@ -26,6 +26,7 @@ pub struct GuestBuilder {
     name: String,
     consoles: Option<Vec<Console>>,
     devices: String,
+    uuid: Option<Uuid>,
     dir: PathBuf,
 }
 
@@ -37,6 +38,7 @@ impl GuestBuilder {
             name: name.to_owned(),
             consoles: None,
             devices: String::new(),
+            uuid: None,
             dir: dir.join(name),
         }
     }
@@ -52,6 +54,13 @@ impl GuestBuilder {
     #[must_use]
     pub fn device(mut self, xml: &str) -> Self {
         self.devices.push_str(xml);
+        self
+    }
+
+    /// Gives it this UUID; a hypervisor knows each one once.
+    #[must_use]
+    pub fn uuid(mut self, uuid: Uuid) -> Self {
+        self.uuid = Some(uuid);
         self
     }
 
@@ -81,7 +90,7 @@ impl GuestBuilder {
 
         let spec = DomainSpec {
             name: self.name,
-            uuid: random_uuid()?,
+            uuid: self.uuid.map_or_else(random_uuid, Ok)?,
             consoles: self.consoles.unwrap_or_else(|| vec![Console::vnc()]),
             devices: self.devices,
             floppy,

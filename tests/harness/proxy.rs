@@ -26,8 +26,26 @@ const STOP: Duration = Duration::from_secs(20);
 /// What the proxy's log says when it listens, before the address.
 const LISTENING: &str = "listening on ";
 
-/// Runs a program where the user database is another file: its folder is the program's user's home.
-const AT_HOME: &str = r#"mount --bind "$0" /etc/passwd; exec "$@""#;
+/// Runs a program on a machine that has a home for its user, a libvirt and certificates of its own, as far as these are given: the first
+/// argument is a folder with `passwd`, `run-libvirt` and `pki`.
+const ON_A_MACHINE: &str = r#"
+if [ -e "$0/run-libvirt" ]; then
+    mount -t tmpfs tmpfs /run
+    mkdir /run/libvirt
+    mount --bind "$(readlink -f "$0/run-libvirt")" /run/libvirt
+fi
+if [ -e "$0/pki" ]; then
+    pki=$(readlink -f "$0/pki")
+    cp -a /etc "$0/etc"
+    mkdir -p "$0/etc/pki/CA" "$0/etc/pki/libvirt/private"
+    cp "$pki/cacert.pem" "$0/etc/pki/CA/"
+    cp "$pki/clientcert.pem" "$0/etc/pki/libvirt/"
+    cp "$pki/clientkey.pem" "$0/etc/pki/libvirt/private/"
+    mount --bind "$0/etc" /etc
+fi
+if [ -e "$0/passwd" ]; then mount --bind "$0/passwd" /etc/passwd; fi
+exec "$@"
+"#;
 
 /// A proxy in the making.
 #[derive(Clone, Debug)]
@@ -42,6 +60,9 @@ pub struct ProxyBuilder {
     args: Vec<String>,
     env: Vec<(String, String)>,
     home: Option<PathBuf>,
+    libvirt: Option<PathBuf>,
+    pki: Option<PathBuf>,
+    has_file: bool,
 }
 
 impl ProxyBuilder {
@@ -58,6 +79,9 @@ impl ProxyBuilder {
             args: Vec::new(),
             env: Vec::new(),
             home: None,
+            libvirt: None,
+            pki: None,
+            has_file: true,
         }
     }
 
@@ -131,6 +155,27 @@ impl ProxyBuilder {
         self
     }
 
+    /// Makes this libvirtd's folder of sockets the machine's: `qemu:///system` leads there.
+    #[must_use]
+    pub fn libvirt(mut self, sockets: &Path) -> Self {
+        self.libvirt = Some(sockets.to_owned());
+        self
+    }
+
+    /// Puts the certificates in this folder where libvirt looks for root's.
+    #[must_use]
+    pub fn pki(mut self, folder: &Path) -> Self {
+        self.pki = Some(folder.to_owned());
+        self
+    }
+
+    /// Starts it without a configuration file and without any argument but those that were given.
+    #[must_use]
+    pub fn without_file(mut self) -> Self {
+        self.has_file = false;
+        self
+    }
+
     /// Builds the program if need be, runs it and waits until it listens.
     ///
     /// # Errors
@@ -157,21 +202,32 @@ impl ProxyBuilder {
         fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
 
         let port = self.port.to_string();
-        let mut args: Vec<&OsStr> = vec!["--config".as_ref(), config.as_os_str()];
-        if self.places.is_empty() {
-            args.extend(["-H", &self.address, "-p", &port].map(OsStr::new));
+        let mut args: Vec<&OsStr> = Vec::new();
+        if self.has_file {
+            args.extend([OsStr::new("--config"), config.as_os_str()]);
+            if self.places.is_empty() {
+                args.extend(["-H", &self.address, "-p", &port].map(OsStr::new));
+            }
         }
         args.extend(self.args.iter().map(OsStr::new));
-        let users = self.dir.join(format!("{name}.passwd"));
-        let mut process = match &self.home {
-            None => Leashed::start(&name, &program, &args, &self.env, &self.dir)?,
-            Some(home) => {
-                fs::write(&users, users_with(home)?)?;
-                let mut all = [OsStr::new("--mount"), "sh".as_ref(), "-ec".as_ref()].to_vec();
-                all.extend([OsStr::new(AT_HOME), users.as_os_str(), program.as_os_str()]);
-                all.extend(args);
-                Leashed::start(&name, Path::new("unshare"), &all, &self.env, &self.dir)?
+        let machine = self.dir.join(format!("{name}.machine"));
+        let given = [("run-libvirt", &self.libvirt), ("pki", &self.pki)];
+        let mut process = if self.home.is_none() && given.iter().all(|(_, one)| one.is_none()) {
+            Leashed::start(&name, &program, &args, &self.env, &self.dir)?
+        } else {
+            fs::create_dir(&machine)?;
+            if let Some(home) = &self.home {
+                fs::write(machine.join("passwd"), users_with(home)?)?;
             }
+            for (link, folder) in given {
+                if let Some(folder) = folder {
+                    std::os::unix::fs::symlink(folder, machine.join(link))?;
+                }
+            }
+            let mut all = [OsStr::new("--mount"), "sh".as_ref(), "-ec".as_ref()].to_vec();
+            all.extend([OsStr::new(ON_A_MACHINE), machine.as_os_str(), program.as_os_str()]);
+            all.extend(args);
+            Leashed::start(&name, Path::new("unshare"), &all, &self.env, &self.dir)?
         };
         let expected = self.places.len().max(1);
         let places = wait::until("it to listen", READY, || {

@@ -46,7 +46,9 @@ impl Remote {
         let [ours, own] = [&pki, &stranger].map(|one| fs::read(one.dir().join("cacert.pem")));
         fs::write(stranger.dir().join("cacert.pem"), [ours?, own?].concat())?;
         // Its SSH server can be reached by anybody on this machine.
-        let password = fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim().to_owned();
+        // As long as the panels' databases have room for.
+        let random = fs::read_to_string("/proc/sys/kernel/random/uuid")?;
+        let password: String = random.chars().take(14).collect();
         sasl(&dir.join("sasl"), &password)?;
         ssh_server::prepare(dir, &password)?;
         let conf = conf(pki.dir());

@@ -288,6 +288,24 @@ mod tests {
     }
 
     #[test]
+    fn unknown_host_keys_are_treated_as_it_says() {
+        let config = "Host new\n  StrictHostKeyChecking accept-new\nHost no\n  StrictHostKeyChecking=no\nHost off\n  StrictHostKeyChecking OFF\n\
+             Host yes\n  StrictHostKeyChecking yes\n  StrictHostKeyChecking no\nHost ask\n  StrictHostKeyChecking ask\n";
+        let home = home(&[("config", config)]);
+        let config = SshConfig::of_user(&user(home.path())).unwrap();
+        for (name, expected) in [
+            ("new", HostKeys::AcceptNew),
+            ("no", HostKeys::Unchecked),
+            ("off", HostKeys::Unchecked),
+            ("yes", HostKeys::Strict),
+            ("ask", HostKeys::Strict),
+            ("other", HostKeys::Strict),
+        ] {
+            assert_eq!(config.host(name, None, None).host_keys, expected, "{name}");
+        }
+    }
+
+    #[test]
     fn missing_files_of_the_user_are_no_error_but_a_named_one_is() {
         let home = tempfile::tempdir().unwrap();
         assert_eq!(

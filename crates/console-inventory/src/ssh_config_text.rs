@@ -87,6 +87,7 @@ impl Reduced<'_> {
                 | "globalknownhostsfile"
                 | "revokedhostkeys"
                 | "hostkeyalias"
+                | "stricthostkeychecking"
                 | "proxyjump"
                 | "proxycommand" => line.to_owned(),
                 _ => continue,
