@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, ensure};
 use futures_util::StreamExt as _;
@@ -49,12 +49,16 @@ impl Phases {
     fn begin(&self, moving: &[Outcome], staying: &[Outcome]) -> Arc<Phase> {
         let phase = Phase { moving: moving.into(), staying: staying.into(), done: 0.into() };
         let phase = Arc::new(phase);
-        self.0.lock().unwrap().push(phase.clone());
+        self.all().push(phase.clone());
         phase
     }
 
+    fn all(&self) -> MutexGuard<'_, Vec<Arc<Phase>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn now(&self) -> usize {
-        self.0.lock().unwrap().len() - 1
+        self.all().len() - 1
     }
 }
 
@@ -204,7 +208,7 @@ async fn open_all_the_time(
         let mut client = Client::open(proxy.address(), &path, &[]).await?;
         let outcome = timeout(PATIENCE, outcome(&mut client)).await.context("no answer")??;
         let last = phases.now();
-        let all = phases.0.lock().unwrap().clone();
+        let all = phases.all().clone();
         let allowed = |phase: &Arc<Phase>| {
             let allowed = if is_moving { &phase.moving } else { &phase.staying };
             allowed.contains(&outcome)

@@ -37,7 +37,7 @@ pub(crate) fn read(from: &mut Reader<'_>) -> Option<DatabaseSettings> {
     if !from.has("database_url") {
         from.refuse("database_password_file", |key| format!("{key} needs database_url beside it"));
     }
-    let url = url?;
+    let mut url = url?;
     let password = match password::read(&file) {
         Ok(password) => password,
         Err(why) => {
@@ -45,20 +45,16 @@ pub(crate) fn read(from: &mut Reader<'_>) -> Option<DatabaseSettings> {
             return None;
         }
     };
-    match url.with_password(password.expose().into()) {
-        Ok(url) => Some(DatabaseSettings { url, timeout }),
-        Err(url) => {
-            let why = if url.has_password() {
-                "has a password already"
-            } else {
-                "is a file, which asks for none"
-            };
-            from.refuse("database_password_file", |key| {
-                format!("{key} is of no use: the database of database_url {why}")
-            });
-            None
-        }
+    let has_password = url.has_password();
+    if !url.set_password(password.expose().into()) {
+        let why =
+            if has_password { "has a password already" } else { "is a file, which asks for none" };
+        from.refuse("database_password_file", |key| {
+            format!("{key} is of no use: the database of database_url {why}")
+        });
+        return None;
     }
+    Some(DatabaseSettings { url, timeout })
 }
 
 /// Nothing of what is there is repeated, since it may be a password.

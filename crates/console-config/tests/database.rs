@@ -1,5 +1,7 @@
 //! The keys `database_…`, and the keys `ssh_…` that hold for all hosts.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
 use std::fs;
 
 use console_config::{ConfigError, Flag, Loaded, Settings, Sources, SshHostKeys, SshTunnel};

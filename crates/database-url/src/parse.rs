@@ -26,18 +26,14 @@ impl FromStr for DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// The same with this password, which a URL's own must not contradict.
-    ///
-    /// # Errors
-    ///
-    /// The URL has a password already, or is a file's: the URL comes back.
-    pub fn with_password(mut self, password: SecretString) -> Result<Self, Self> {
-        match &mut self {
+    /// Puts this password in. `false` if there is one already, or the database is a file: then nothing changes.
+    pub fn set_password(&mut self, password: SecretString) -> bool {
+        match self {
             Self::Postgres(server) | Self::MySql(server) if server.password.is_none() => {
                 server.password = Some(password);
-                Ok(self)
+                true
             }
-            _ => Err(self),
+            _ => false,
         }
     }
 

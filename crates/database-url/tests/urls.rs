@@ -128,10 +128,10 @@ fn a_text_is_masked() {
 
 #[test]
 fn a_password_comes_from_one_place() {
-    let url: DatabaseUrl = "mysql://panel@h/db".parse().unwrap();
-    assert!(!url.has_password());
-    let url = url.with_password("a".into()).unwrap();
-    assert!(url.has_password() && url.with_password("b".into()).is_err());
-    let file: DatabaseUrl = "sqlite:///db".parse().unwrap();
-    assert!(file.with_password("b".into()).is_err());
+    let mut url: DatabaseUrl = "mysql://panel@h/db".parse().unwrap();
+    assert!(!url.has_password() && url.set_password("a".into()));
+    assert!(url.has_password() && !url.set_password("b".into()));
+    assert_eq!(url, "mysql://panel:a@h/db".parse().unwrap());
+    let mut file: DatabaseUrl = "sqlite:///db".parse().unwrap();
+    assert!(!file.set_password("b".into()));
 }
