@@ -10,6 +10,7 @@ mod mixed;
 mod page;
 mod panels;
 mod panels_faults;
+mod panels_start;
 mod program;
 mod pure_crates;
 mod remote;

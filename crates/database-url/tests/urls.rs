@@ -1,5 +1,7 @@
 //! URLs as people write them, and what is said of those that are none.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
 use database_url::{DatabaseServer, DatabaseUrl, DatabaseUrlError, TlsMode};
 use secrecy::ExposeSecret;
 

@@ -1,5 +1,6 @@
 //! Why a panel's database cannot be asked.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -176,6 +177,10 @@ impl AskError {
             Self::Refused(text) => DatabaseError::Refused { database, text: line(&text) },
             Self::Known(error) => error,
             Self::Sqlx(error) => match error {
+                // That is how rustls' errors come out of a handshake.
+                sqlx::Error::Io(error) if error.kind() == ErrorKind::InvalidData => {
+                    DatabaseError::Tls { database, text: line(&error.to_string()) }
+                }
                 sqlx::Error::Io(error) => {
                     DatabaseError::Unreachable { database, text: line(&error.to_string()) }
                 }
