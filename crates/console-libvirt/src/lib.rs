@@ -50,6 +50,6 @@ mod shown;
 
 pub use endpoint::Endpoint;
 pub use error::LookupError;
-pub use libvirt::{Libvirt, LibvirtSettings};
+pub use libvirt::{Libvirt, LibvirtSettings, UNUSED_FOR};
 pub use pauses::{FIRST_PAUSE, LAST_PAUSE};
 pub use queue::{MAX_ABANDONED, MAX_HANGING, MAX_WAITING};

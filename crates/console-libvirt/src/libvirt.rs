@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -38,8 +38,17 @@ impl Default for LibvirtSettings {
 /// Connections to any number of libvirts, one for each [`Endpoint`]. Dropping it ends their threads.
 pub struct Libvirt {
     settings: LibvirtSettings,
-    queues: Mutex<HashMap<Endpoint, Arc<Queue>>>,
+    queues: Mutex<HashMap<Endpoint, Kept>>,
 }
+
+/// A libvirt's requests, and when the last one came.
+struct Kept {
+    queue: Arc<Queue>,
+    used_at: Instant,
+}
+
+/// A connection that nobody has asked for so long is closed when another host's is opened: its host has been removed or changed.
+pub const UNUSED_FOR: Duration = Duration::from_secs(600);
 
 impl Libvirt {
     /// Nothing is connected yet.
@@ -50,7 +59,8 @@ impl Libvirt {
 
     /// The live XML (`virDomainGetXMLDesc` without flags) of the domain `uuid` at `endpoint`.
     ///
-    /// A connection is kept for every endpoint that was ever asked for: take them from a fixed inventory, not from clients. While one
+    /// A connection is kept for every endpoint that was asked for, at the least for [`UNUSED_FOR`]: take them from an inventory, not from
+    /// clients. While one
     /// cannot be opened, the next attempt is made after a pause ([`FIRST_PAUSE`](crate::FIRST_PAUSE) up to
     /// [`LAST_PAUSE`](crate::LAST_PAUSE)); who asks meanwhile gets the last attempt's error at once.
     ///
@@ -77,14 +87,17 @@ impl Libvirt {
 
     fn queue(&self, endpoint: &Endpoint) -> Arc<Queue> {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(queue) = queues.get(endpoint) {
-            return queue.clone();
+        let now = Instant::now();
+        if let Some(kept) = queues.get_mut(endpoint) {
+            kept.used_at = now;
+            return kept.queue.clone();
         }
+        close_unused(&mut queues, now);
         let seconds = self.settings.keepalive_interval.as_secs().max(1);
         let interval = i32::try_from(seconds).unwrap_or(i32::MAX);
         let keepalive = (interval, self.settings.keepalive_count);
         let queue = Queue::new(endpoint.clone(), self.settings.timeout, keepalive);
-        queues.insert(endpoint.clone(), queue.clone());
+        queues.insert(endpoint.clone(), Kept { queue: queue.clone(), used_at: now });
         queue
     }
 }
@@ -92,12 +105,45 @@ impl Libvirt {
 impl Drop for Libvirt {
     fn drop(&mut self) {
         let queues = self.queues.get_mut().unwrap_or_else(PoisonError::into_inner);
-        queues.values().for_each(|queue| queue.close());
+        queues.values().for_each(|kept| kept.queue.close());
     }
 }
 
 impl fmt::Debug for Libvirt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Libvirt").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+fn close_unused(queues: &mut HashMap<Endpoint, Kept>, now: Instant) {
+    queues.retain(|_, kept| {
+        let is_used = now.saturating_duration_since(kept.used_at) < UNUSED_FOR;
+        if !is_used {
+            kept.queue.close();
+        }
+        is_used
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_connections_of_hosts_that_are_gone_are_closed() {
+        let start = Instant::now();
+        let minutes = |count: u64| start + Duration::from_secs(60 * count);
+        let kept = |uri: &str, used_at| {
+            let queue = Queue::new(uri.into(), Duration::from_secs(1), (5, 3));
+            (Endpoint::from(uri), Kept { queue, used_at })
+        };
+        let mut queues =
+            HashMap::from([kept("test:///gone", start), kept("test:///here", minutes(1))]);
+        let gone = queues[&"test:///gone".into()].queue.clone();
+        close_unused(&mut queues, minutes(10) - Duration::from_millis(1));
+        assert_eq!(queues.len(), 2);
+        close_unused(&mut queues, minutes(10));
+        assert!(queues.len() == 1 && queues.contains_key(&"test:///here".into()));
+        assert!(gone.is_closed());
     }
 }

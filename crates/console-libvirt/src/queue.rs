@@ -122,6 +122,11 @@ impl Queue {
         self.wake.notify_all();
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     fn start_worker(self: &Arc<Self>, state: &mut State) -> Result<(), LookupError> {
         let number = state.workers_so_far;
         let queue = self.clone();
