@@ -97,7 +97,8 @@ const MYSQL: Dialect = Dialect {
 fn server(rest: &str, dialect: &Dialect) -> Result<DatabaseServer, Error> {
     let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    if path.contains('#') || query.contains('#') {
+    // A login or password that should have been encoded.
+    if path.contains(['#', '@']) || query.contains(['#', '@']) {
         return Err(Error::Authority);
     }
     let (login, place) = match authority.rsplit_once('@') {

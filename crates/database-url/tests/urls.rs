@@ -78,6 +78,8 @@ fn what_is_wrong_is_said_without_the_password() {
         ("postgresql://panel:s3cret@host/", "it names no database"),
         ("postgresql://panel:s3cret@host/a/b", "it names no database"),
         ("postgresql://panel:s3c/ret@host/db", "it is not login:password@host:port"),
+        ("postgresql://pa/nel:s3cret@host", "it is not login:password@host:port"),
+        ("postgresql://pa?nel:s3cret@host/db", "it is not login:password@host:port"),
         ("postgresql://panel:s3c@ret@host/db", "it is not login:password@host:port"),
         ("postgresql://panel:s3c:ret@host/db", "it is not login:password@host:port"),
         ("postgresql://panel:s3cret#1@host/db", "it is not login:password@host:port"),
