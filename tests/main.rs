@@ -17,6 +17,7 @@ mod remote;
 mod remote_faults;
 mod reverse_proxies;
 mod screen;
+mod service;
 mod sessions;
 mod spice;
 mod ssh_channels;

@@ -1,6 +1,6 @@
 //! Which exit code a failure has, and what is said about it.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 use anyhow::Error;
@@ -8,6 +8,7 @@ use console_config::ConfigError;
 use console_inventory::InventoryError;
 use console_listen::ListenError;
 use console_proxy::TlsError;
+use permission_denied::Denied;
 use tracing::{error, info};
 
 pub(crate) fn printed(written: io::Result<()>) -> ExitCode {
@@ -21,7 +22,14 @@ pub(crate) fn failed(cause: &Error, code: ExitCode) -> ExitCode {
     let listen = cause.downcast_ref::<ListenError>().and_then(ListenError::remedy);
     let tls = || Some(cause.downcast_ref::<TlsError>()?.remedy());
     let inventory = || Some(cause.downcast_ref::<InventoryError>()?.remedy().into());
-    let remedy = listen.or_else(tls).or_else(inventory);
+    let unreadable = || match cause.downcast_ref::<ConfigError>()? {
+        ConfigError::Read { path, source } if source.kind() == ErrorKind::PermissionDenied => {
+            let denied = Denied::opening(path)?;
+            Some(format!("{denied}: let that user read it, through its group for instance"))
+        }
+        _ => None,
+    };
+    let remedy = listen.or_else(tls).or_else(inventory).or_else(unreadable);
     error!(remedy, "{cause:#}");
     code
 }

@@ -16,13 +16,16 @@ use tracing::info;
 #[derive(Debug)]
 pub(crate) struct Front {
     pub(crate) listeners: Vec<Listener>,
+    /// Where they are, for people.
+    pub(crate) status: String,
     _files: Vec<SocketFile>,
 }
 
 /// Listens where the settings or systemd say, and says where in the log. Needs tokio's runtime.
 pub(crate) fn listen(settings: &ServerSettings, passed: Passed) -> Result<Front> {
     let addresses: Vec<Address> = settings.listen.iter().map(|at| address(&at.address)).collect();
-    let mut front = Front { listeners: Vec::new(), _files: Vec::new() };
+    let mut front = Front { listeners: Vec::new(), status: String::new(), _files: Vec::new() };
+    let mut places = Vec::new();
     let mut ports = Vec::new();
     for Listening { origin, socket, .. } in console_listen::open(&addresses, passed)? {
         let listen = match &origin {
@@ -44,6 +47,7 @@ pub(crate) fn listen(settings: &ServerSettings, passed: Passed) -> Result<Front>
             }
             Origin::Address(_) => info!("listening on {place}{kind}"),
         }
+        places.push(place);
         let listener = match socket {
             Socket::Tcp(listener) => {
                 ports.push((proxy_protocol, listener.local_addr()?));
@@ -57,6 +61,7 @@ pub(crate) fn listen(settings: &ServerSettings, passed: Passed) -> Result<Front>
         };
         front.listeners.push(listener.proxy_protocol(proxy_protocol));
     }
+    front.status = format!("listening on {}", places.join(", "));
     // What people open is a listener that they can speak to, if there is one.
     ports.sort_by_key(|(proxy_protocol, _)| *proxy_protocol);
     let ports: Vec<_> = ports.into_iter().map(|(_, address)| address).collect();

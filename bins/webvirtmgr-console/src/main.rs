@@ -23,6 +23,7 @@ mod failure;
 mod front;
 mod generate;
 mod log;
+mod service;
 mod url;
 
 fn main() -> ExitCode {
@@ -70,15 +71,18 @@ fn serve(
         let mut terminate = watch(SignalKind::terminate(), "SIGTERM")?;
         let mut interrupt = watch(SignalKind::interrupt(), "SIGINT")?;
         let hangup = watch(SignalKind::hangup(), "SIGHUP")?;
+        let limit = settings.server.shutdown_timeout;
         let shutdown = async move {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
+            service::stopping(limit);
         };
         info!(version = env!("CARGO_PKG_VERSION"), hosts = settings.hosts.len(), "starting");
         let is_checked = resolver.check().await?;
         let front = front::listen(&settings.server, passed)?;
+        service::ready(&front.status);
         let resolver = Arc::new(resolver);
         let served = console_proxy::run(
             front.listeners,
@@ -90,6 +94,7 @@ fn serve(
         tokio::select! {
             () = served => {}
             () = front::keep_up(tls, hangup) => {}
+            () = service::keep_alive() => {}
             () = resolver.keep_checking(is_checked) => {}
         }
         info!("stopped");

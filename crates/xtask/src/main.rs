@@ -10,6 +10,7 @@ use harness::packages::{self, Purpose};
 use harness::paths;
 
 mod demo;
+mod package;
 mod say;
 mod suite;
 mod tools;
@@ -30,6 +31,12 @@ enum Command {
     Demo(demo::Options),
     /// Run the tests: all of them, or the steps named
     Test(suite::Options),
+    /// Build the Debian package
+    Package {
+        /// Do not ask before installing packages
+        #[arg(long)]
+        yes: bool,
+    },
     /// Measure the proxy beside a plain TCP relay
     Bench,
     /// Install the Debian packages that demo and test need
@@ -54,9 +61,11 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => suite::run(&options),
+        Command::Package { yes } => package::run(yes),
         Command::Bench => bench(),
         Command::Setup { yes } => {
             let new = packages::provide(Purpose::Test, "cargo xtask setup", yes)?;
+            tools::find("cargo-deb", &suite::runner::Runner::new()?)?;
             say(if new { "All packages are there now." } else { "All packages are there." });
             Ok(ExitCode::SUCCESS)
         }

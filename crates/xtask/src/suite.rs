@@ -60,6 +60,7 @@ impl Step {
         match self {
             Self::Packages => {
                 packages::provide(Purpose::Test, "cargo xtask test", yes)?;
+                tools::find("cargo-deb", runner)?;
                 packages::gain_root()
             }
             Self::Fmt => runner.cargo(&["fmt", "--all", "--check"]),

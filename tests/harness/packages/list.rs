@@ -3,6 +3,8 @@
 /// What the packages are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
+    /// `cargo xtask package`.
+    Build,
     /// `cargo xtask demo`.
     Demo,
     /// `cargo xtask demo --check`.
@@ -66,6 +68,7 @@ const TEST: &[Package] = &[
     unpacked("sasl2-bin", "makes that password"),
     unpacked("nginx", "stands in front of the proxy"),
     unpacked("haproxy", "stands in front of it in its own way"),
+    installed("debootstrap", "makes a Debian to install the package in"),
     unpacked(POSTGRES, "has a web panel's tables"),
     unpacked(MARIADB, "has them in its own way"),
 ];
@@ -73,6 +76,7 @@ const TEST: &[Package] = &[
 impl Purpose {
     pub(super) fn packages(self) -> Vec<Package> {
         let groups: &[&[Package]] = match self {
+            Self::Build => &[BUILD],
             Self::Demo => &[BUILD, DEMO],
             Self::DemoCheck => &[BUILD, DEMO, BROWSER],
             Self::Test => &[BUILD, DEMO, BROWSER, TEST],
