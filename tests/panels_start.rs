@@ -66,8 +66,11 @@ async fn a_servers_doors_are_told_apart() -> Result<()> {
             (server.access().socket_url(), ""),
             (without, from_file.as_str()),
         ] {
-            let proxy =
-                ProxyBuilder::new(dir).env("WS_DATABASE_URL", &url).setting(setting).start()?;
+            let proxy = ProxyBuilder::new(dir)
+                .env("WS_DATABASE_URL", &url)
+                .setting(setting)
+                .arg("-d")
+                .start()?;
             let (code, reason) = code(&proxy).await?;
             assert_eq!((code, reason.as_str()), FOUND, "{}", proxy.log());
             ensure!(!proxy.log().contains(&password), "{}", proxy.log());
