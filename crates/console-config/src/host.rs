@@ -10,7 +10,7 @@ use crate::password::{self, Password};
 use crate::paths::absolute;
 use crate::reader::{Reader, Rule, text, whole};
 use crate::ssh::{self, SshSettings};
-use host_endpoint::Endpoint;
+use host_endpoint::{Endpoint, is_login};
 
 /// One entry of `[[hosts]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,14 +214,8 @@ fn is_name(text: &str) -> bool {
     (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
-/// Nothing that a URI or ssh(1) could take for something else than a login.
 fn login(text: &str) -> Option<String> {
-    let fits = (1..=100).contains(&text.chars().count())
-        && !text.starts_with('-')
-        && !text
-            .chars()
-            .any(|one| one.is_control() || one.is_whitespace() || ":/?#[]\\'\"".contains(one));
-    fits.then(|| text.to_owned())
+    is_login(text).then(|| text.to_owned())
 }
 
 /// A URI may hold a password, so nothing before its `@` is repeated.

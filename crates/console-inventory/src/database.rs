@@ -10,7 +10,7 @@ use std::time::Duration;
 use console_token::{ConsoleToken, HostId};
 use database_url::DatabaseUrl;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::host::{Host, SshOptions};
 use crate::inventory::InventoryError;
@@ -115,6 +115,7 @@ impl PanelDatabase {
 
     async fn ask(&self, question: Question) -> Result<Found, DatabaseError> {
         let database = || self.url.to_string();
+        let until = Instant::now() + self.limit;
         let asking = async {
             // It is never closed.
             let place = self.places.clone().acquire_owned().await.map_err(|_| {
@@ -122,14 +123,14 @@ impl PanelDatabase {
             })?;
             match &self.url {
                 DatabaseUrl::Sqlite { path } => {
-                    sqlite::ask(path.into(), self.limit, question, place).await
+                    sqlite::ask(path.into(), until, question, place).await
                 }
                 DatabaseUrl::Postgres(server) => postgres::ask(server, &question).await,
                 DatabaseUrl::MySql(server) => mysql::ask(server, &question).await,
             }
             .map_err(|error| error.at(database()))
         };
-        timeout(self.limit, asking).await.unwrap_or_else(|_| {
+        timeout_at(until, asking).await.unwrap_or_else(|_| {
             Err(DatabaseError::TimedOut { database: database(), limit: self.limit })
         })
     }

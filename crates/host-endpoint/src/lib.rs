@@ -1,6 +1,7 @@
 //! A machine's name or address, with or without a port, as people write it into settings and databases.
 //!
-//! What it is: [`Endpoint`] and its strict parser, and [`host_name`] and [`is_name`] for places that take no port.
+//! What it is: [`Endpoint`] and its strict parser, [`host_name`] and [`is_name`] for places that take no port, and
+//! [`is_login`] for who logs in there.
 //!
 //! What it is not: it resolves nothing, and knows no default port.
 //!
@@ -36,6 +37,8 @@ extern crate alloc;
 
 mod endpoint;
 mod host_name;
+mod login;
 
 pub use endpoint::{Endpoint, EndpointError};
 pub use host_name::{host_name, is_name};
+pub use login::is_login;

@@ -1,7 +1,7 @@
 //! A host's row, and the host that it describes.
 
 use console_token::HostId;
-use host_endpoint::Endpoint;
+use host_endpoint::{Endpoint, is_login};
 use secrecy::SecretString;
 use sqlx::{ColumnIndex, Decode, Row, Type};
 
@@ -108,21 +108,12 @@ impl HostRow {
     }
 }
 
-/// Nothing that a URI or ssh(1) could take for something else than a login.
-fn is_login(text: &str) -> bool {
-    (1..=MAX_NAME).contains(&text.chars().count())
-        && !text.starts_with('-')
-        && !text
-            .chars()
-            .any(|one| one.is_control() || one.is_whitespace() || ":/?#[]\\'\"".contains(one))
-}
-
 fn shown(text: &str) -> String {
     let cut: String = text.chars().take(MAX_SHOWN).collect();
     format!("{cut:?}")
 }
 
-/// The longest name and login, in characters; the panels' columns hold 64 and 20.
+/// The longest name, in characters; the panels' column holds 64.
 const MAX_NAME: usize = 100;
 
 /// The most characters of a value that a message repeats.

@@ -14,12 +14,13 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
+use nix::unistd::Uid;
 use permission_denied::Denied;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Sqlite};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use crate::database::error::{AskError, DatabaseError};
 use crate::database::question::{self, Found, Question, Statements, queries};
@@ -35,40 +36,44 @@ const STATEMENTS: Statements = Statements {
 /// In a task of its own, which keeps the place until it has ended: a file system that hangs costs one thread, not one for each lookup.
 pub(crate) async fn ask(
     path: PathBuf,
-    limit: Duration,
+    until: Instant,
     question: Question,
     place: OwnedSemaphorePermit,
 ) -> Result<Found, AskError> {
     let asked = tokio::spawn(async move {
-        let found = look(&path, limit, &question).await;
+        let found = look(&path, until, &question).await;
         drop(place);
         found
     });
     asked.await.unwrap_or_else(|_| Err(sqlx::Error::WorkerCrashed.into()))
 }
 
-async fn look(path: &Path, limit: Duration, question: &Question) -> Result<Found, AskError> {
-    let until = tokio::time::Instant::now() + limit;
+async fn look(path: &Path, until: Instant, question: &Question) -> Result<Found, AskError> {
     loop {
         let before = state(path).await?;
-        let found = query(&before, limit, question).await;
+        if before.lacks_shm() {
+            return Err(AskError::Unreachable(UNFINISHED.into()));
+        }
+        let found = query(&before, until, question).await;
         if !before.is_at_rest() || state(path).await? == before {
             return found.map_err(|error| explained(error, path));
         }
         // It was not immutable after all.
-        if tokio::time::Instant::now() > until {
+        if Instant::now() > until {
             return Err(AskError::Locked);
         }
     }
 }
 
-async fn query(file: &State, limit: Duration, question: &Question) -> Result<Found, AskError> {
+async fn query(file: &State, until: Instant, question: &Question) -> Result<Found, AskError> {
+    // A bit less than there is, so that the lock is told and not the time.
+    let patience = until.saturating_duration_since(Instant::now()) * 4 / 5;
     let options = SqliteConnectOptions::new()
         .filename(&file.path)
         .read_only(true)
         .immutable(file.is_at_rest())
         .create_if_missing(false)
-        .busy_timeout(limit)
+        .busy_timeout(patience)
         .disable_statement_logging();
     let mut connection = options.connect().await?;
     let found = question::ask::<Sqlite>(&mut connection, &STATEMENTS, question).await;
@@ -84,6 +89,8 @@ struct State {
     path: PathBuf,
     is_wal_mode: bool,
     has_wal: bool,
+    has_shm: bool,
+    is_ours: bool,
     identity: (u64, u64, u64),
     changed: [(i64, i64); 2],
 }
@@ -92,6 +99,11 @@ impl State {
     /// WAL mode, and nobody has it open.
     fn is_at_rest(&self) -> bool {
         self.is_wal_mode && !self.has_wal
+    }
+
+    /// Whether opening it would create a `-shm` of another user's; root's SQLite gives its files to the database's owner.
+    fn lacks_shm(&self) -> bool {
+        self.is_wal_mode && self.has_wal && !self.has_shm && !self.is_ours
     }
 }
 
@@ -119,11 +131,17 @@ fn read_state(path: &Path) -> io::Result<State> {
         return Err(ErrorKind::InvalidData.into());
     }
     let seen = file.metadata()?;
-    let mut wal = path.clone().into_os_string();
-    wal.push("-wal");
+    let beside = |ending: &str| {
+        let mut name = path.clone().into_os_string();
+        name.push(ending);
+        fs::exists(name)
+    };
+    let us = Uid::effective();
     Ok(State {
         is_wal_mode: header.get(READ_VERSION) == Some(&WAL_VERSION),
-        has_wal: fs::exists(&wal)?,
+        has_wal: beside("-wal")?,
+        has_shm: beside("-shm")?,
+        is_ours: us.is_root() || us.as_raw() == seen.uid(),
         identity: (seen.dev(), seen.ino(), seen.size()),
         changed: [(seen.mtime(), seen.mtime_nsec()), (seen.ctime(), seen.ctime_nsec())],
         path,
@@ -156,14 +174,14 @@ fn explained(error: AskError, path: &Path) -> AskError {
         // SQLITE_NOTADB.
         Some(26) => AskError::Known(DatabaseError::NotSqlite { path: path.to_owned() }),
         // SQLITE_CANTOPEN, SQLITE_READONLY: a crashed writer left what only a writer can clear away; or the file has gone meanwhile.
-        Some(8 | 14) if path.exists() => AskError::Unreachable(
-            "its last writer left it unfinished, or keeps files beside it that we may not read"
-                .into(),
-        ),
+        Some(8 | 14) if path.exists() => AskError::Unreachable(UNFINISHED.into()),
         Some(14) => AskError::Known(DatabaseError::Missing { path: path.to_owned() }),
         _ => error,
     }
 }
+
+const UNFINISHED: &str =
+    "its last writer left it unfinished, or keeps files beside it that we may not read";
 
 /// SQLite's "Database File Format": the header's beginning, its size, and the byte that tells WAL mode.
 const MAGIC: &[u8] = b"SQLite format 3\0";
