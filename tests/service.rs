@@ -323,5 +323,41 @@ async fn supervisor_runs_it_as_the_documentation_has_it() -> Result<()> {
     })?;
     ensure!(log()?.contains("port is string \"x\""), "{}", log()?);
     assert_eq!(machine.get(6080, "/")?, "");
+    beside_the_panels_user(&here, &section)
+}
+
+/// Run by another user than the panel's, who may write where the database is: nothing of his lies there, and the panel writes on.
+fn beside_the_panels_user(here: &Installed, section: &str) -> Result<()> {
+    let machine = &here.machine;
+    let python = |code: &str| {
+        let code = format!(
+            "import sqlite3; c = sqlite3.connect('/srv/webvirtcloud/db.sqlite3', timeout=5); {code}; c.commit(); c.close()"
+        );
+        machine.run("su", &["-s", "/bin/sh", "www-data", "-c", &format!("python3 -c \"{code}\"")])
+    };
+    python("c.execute('PRAGMA journal_mode=WAL')")?;
+    machine.run("chmod", &["0777", "/srv/webvirtcloud"])?;
+    machine.write("/srv/webvirtcloud/webvirtcloud/settings.py", "WS_PORT = 6080\n")?;
+    let section = section.replace("user=www-data", &format!("user={UNIT}"));
+    machine.write("/etc/supervisor/conf.d/webvirtmgr-console.conf", &section)?;
+    machine.run("supervisorctl", &["update"])?;
+    wait::until("it to listen", PATIENCE, || Ok((machine.get(6080, "/")? == OK).then_some(())))?;
+    let unknown = format!("/console?token=1-{}", GUEST.replace("01", "02"));
+    for number in 0..3 {
+        assert_eq!(machine.get(6080, &unknown)?, "HTTP/1.1 404 Not Found");
+        let names = machine.run("ls", &["/srv/webvirtcloud"])?;
+        assert_eq!(names, "db.sqlite3\nwebvirtcloud\n");
+        python(&format!("c.execute('UPDATE computes_compute SET login = {number}')"))?;
+    }
+    // A crash of the application may leave one of its two files.
+    machine.run(
+        "install",
+        &["-o", "www-data", "-m", "644", "/dev/null", "/srv/webvirtcloud/db.sqlite3-wal"],
+    )?;
+    assert_eq!(machine.get(6080, &unknown)?, "HTTP/1.1 503 Service Unavailable");
+    let names = machine.run("ls", &["/srv/webvirtcloud"])?;
+    assert_eq!(names, "db.sqlite3\ndb.sqlite3-wal\nwebvirtcloud\n");
+    python("c.execute('UPDATE computes_compute SET login = 7')")?;
+    assert_eq!(machine.get(6080, &unknown)?, "HTTP/1.1 404 Not Found");
     Ok(())
 }
