@@ -18,6 +18,7 @@ mod remote_faults;
 mod reverse_proxies;
 mod screen;
 mod service;
+mod service_changes;
 mod sessions;
 mod spice;
 mod ssh_channels;

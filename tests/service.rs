@@ -12,21 +12,21 @@ use harness::{Result, deb, paths, proxy, wait};
 
 use crate::PATIENCE;
 
-const UNIT: &str = "webvirtmgr-console";
-const CONFIG: &str = "/etc/webvirtmgr-console/config.toml";
-const OK: &str = "HTTP/1.1 200 OK";
-const GUEST: &str = "0a000000-0000-4000-8000-000000000001";
+pub(crate) const UNIT: &str = "webvirtmgr-console";
+pub(crate) const CONFIG: &str = "/etc/webvirtmgr-console/config.toml";
+pub(crate) const OK: &str = "HTTP/1.1 200 OK";
+pub(crate) const GUEST: &str = "0a000000-0000-4000-8000-000000000001";
 
 /// A Debian with the package in it, and the files that were there before.
-struct Installed {
+pub(crate) struct Installed {
     // Dropped in this order.
-    machine: Machine,
+    pub(crate) machine: Machine,
     folder: Folder,
     before: std::collections::BTreeSet<String>,
 }
 
 impl Installed {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         static PACKAGE: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
         let pack = || deb::pack(&proxy::build()?, true);
         let package = PACKAGE.get_or_init(|| pack().map_err(|error| format!("{error:#}")));
@@ -62,7 +62,7 @@ impl Installed {
         Ok(())
     }
 
-    fn drop_in(&self, name: &str, text: &str) -> Result<()> {
+    pub(crate) fn drop_in(&self, name: &str, text: &str) -> Result<()> {
         let file = format!("/etc/systemd/system/{UNIT}.service.d/{name}.conf");
         self.machine.write(&file, text)?;
         self.machine.run("systemctl", &["daemon-reload"])?;
@@ -70,7 +70,7 @@ impl Installed {
     }
 
     /// A field of the main process's `/proc/PID/status`.
-    fn status(&self, field: &str) -> Result<String> {
+    pub(crate) fn status(&self, field: &str) -> Result<String> {
         let pid = self.machine.property(UNIT, "MainPID")?;
         let status = self.machine.run("cat", &[&format!("/proc/{pid}/status")])?;
         let line = status.lines().find_map(|line| line.strip_prefix(&format!("{field}:")));

@@ -16,7 +16,8 @@ const GENERATED: [(&str, &str); 4] = [
     ("fish", "webvirtmgr-console.fish"),
 ];
 
-/// Packs `program`; `fast` spares the compression. Returns the package, in `target/debian`, or, a fast one, in the test bed's folder.
+/// Packs `program`; `fast` spares the compression. Returns the package, in `target/debian`, or, a fast one, in a folder of the test bed that the
+/// next bed clears.
 ///
 /// # Errors
 ///
@@ -24,7 +25,7 @@ const GENERATED: [(&str, &str); 4] = [
 pub fn pack(program: &Path, fast: bool) -> Result<PathBuf> {
     let cargo_deb = tools::find("cargo-deb")?;
     let folder = if fast {
-        paths::testbed().join(format!("debian-{}", std::process::id()))
+        paths::testbed().join(format!("run-{}-debian", std::process::id()))
     } else {
         paths::target().join("debian")
     };
