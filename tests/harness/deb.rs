@@ -69,3 +69,16 @@ pub fn pack(program: &Path, fast: bool) -> Result<PathBuf> {
     let package = PathBuf::from(package.context("cargo-deb names no package")?);
     Ok(package.canonicalize()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debians_changelog_begins_with_this_version() {
+        let file = paths::workspace().join("bins/webvirtmgr-console/debian/changelog");
+        let text = fs::read_to_string(file).unwrap();
+        let begin = concat!("webvirtmgr-console (", env!("CARGO_PKG_VERSION"), "-1) ");
+        assert!(text.starts_with(begin), "{text}");
+    }
+}
