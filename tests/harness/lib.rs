@@ -34,6 +34,7 @@ pub mod browser;
 pub mod certificates;
 pub mod database;
 pub mod deb;
+pub mod debian_root;
 pub mod domain;
 pub mod guest;
 pub mod lease;

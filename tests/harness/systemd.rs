@@ -1,25 +1,20 @@
 //! A Debian of its own in which a real systemd runs as process 1: for the package and the service.
 //!
-//! Its root is made by debootstrap from the same mirror and the same release that this machine has, once for all clones, and copied for each
-//! test. It has a network of its own, with nothing but loopback.
+//! Its root is a copy of [`debian_root`]'s. It has a network of its own, with nothing but loopback.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::lease::{Caged, as_root};
-use crate::{paths, tools, wait};
-
-/// What the package depends on, what the service runs, and what the panels are run by.
-const PACKAGES: &str = "adduser,dbus,libssl3,libvirt0,openssh-client,openssh-server,supervisor,systemd,systemd-sysv,zlib1g";
+use crate::{debian_root, process, wait};
 
 /// From process 1 to "running": 2 s on an idle machine.
 const BOOT: Duration = Duration::from_secs(60);
@@ -31,9 +26,7 @@ const COMMAND: &str = "120";
 const SCRIPT: &str = r#"
 prepare() {
     cgroups=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
-    for old in "$cgroups"/webvirtmgr-test-*; do
-        if [ -d "$old" ]; then find "$old" -depth -type d -exec rmdir {} + 2>/dev/null || :; fi
-    done
+    for old in $stale; do find "$cgroups/$old" -depth -type d -exec rmdir {} + 2>/dev/null || :; done
     mkdir "$cgroups/webvirtmgr-test-$number"
 }
 work() {
@@ -65,7 +58,12 @@ work() {
     '
 }
 finish() {
-    find "$cgroups/webvirtmgr-test-$number" -depth -type d -exec rmdir {} + 2>/dev/null || :
+    # What was killed is gone a moment later.
+    tenths=0
+    while [ -d "$cgroups/webvirtmgr-test-$number" ] && [ "$tenths" -lt 50 ]; do
+        find "$cgroups/webvirtmgr-test-$number" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.1
+        tenths=$((tenths + 1))
+    done
 }
 "#;
 
@@ -85,12 +83,13 @@ impl Machine {
     /// debootstrap fails (the error has the end of its log), or systemd does not come up.
     pub fn boot(dir: &Path) -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
-        let base = base()?;
+        let base = debian_root::base(dir)?;
         let root = dir.join("debian");
         let copied = as_root("cp").args(["-a", "--reflink=auto"]).args([&base, &root]).status()?;
         ensure!(copied.success(), "cannot copy {}: {copied}", base.display());
         let number = format!("{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let env = [("root", root.as_os_str()), ("number", OsStr::new(&number))];
+        let stale = stale_cgroups()?;
+        let env = [("root", root.as_os_str()), ("number", OsStr::new(&number)), ("stale", &*stale)];
         let mut cage = Caged::start("systemd", SCRIPT, dir, &env)?;
         let init = wait::until("systemd to be process 1", BOOT, || {
             ensure!(!cage.has_ended()?, "it has ended");
@@ -216,51 +215,20 @@ impl Machine {
     }
 }
 
-/// The root that all are copied from.
-fn base() -> Result<PathBuf> {
-    // Two tests of one process make it once.
-    static MAKING: Mutex<()> = Mutex::new(());
-    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
-    let release = fs::read_to_string("/etc/os-release").context("this is no Debian")?;
-    let codename = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
-    let codename = codename.context("/etc/os-release has no VERSION_CODENAME")?.trim_matches('"');
-    let names: String = PACKAGES.split(',').collect::<Vec<_>>().join("+");
-    let base = tools::cache("roots")?.join(format!("{codename}+{names}"));
-    // Root's alone, so it cannot be looked into.
-    if as_root("test").arg("-e").arg(&base).status()?.success() {
-        return Ok(base);
-    }
-    paths::program("debootstrap")
-        .context("debootstrap is missing: run `cargo xtask setup` (package debootstrap)")?;
-    let folder = base.parent().context("no folder")?;
-    fs::create_dir_all(folder)?;
-    let new = folder.join(format!("new-{}", std::process::id()));
-    let made = as_root("debootstrap")
-        .args(["--variant=minbase", &format!("--include={PACKAGES}"), codename])
-        .arg(&new)
-        .arg(mirror(codename)?)
-        .output()?;
-    if !made.status.success() {
-        let said = String::from_utf8_lossy(&made.stdout).into_owned();
-        let _ = as_root("rm").args(["-rf", "--one-file-system", "--"]).arg(&new).status();
-        bail!("debootstrap: {}\n{}", made.status, wait::tail(&said));
-    }
-    // Another process may have been quicker.
-    let keep = ["--no-clobber", "--no-target-directory"];
-    let moved = as_root("mv").args(keep).args([&new, &base]).status()?;
-    ensure!(moved.success(), "cannot move {}", new.display());
-    as_root("rm").args(["-rf", "--one-file-system", "--"]).arg(&new).status()?;
-    Ok(base)
-}
-
-/// Where this machine has its packages from.
-fn mirror(codename: &str) -> Result<String> {
-    let format = "$(RELEASE) $(COMPONENT) $(SITE)";
-    let asked = Command::new("apt-get").args(["indextargets", "--format", format]).output()?;
-    let said = String::from_utf8_lossy(&asked.stdout);
-    let wanted = format!("{codename} main ");
-    let site = said.lines().find_map(|line| line.strip_prefix(&wanted));
-    site.map(str::to_owned).with_context(|| format!("apt has no source for {codename} main"))
+/// The cgroups of test beds that are gone. Those of the others are left alone even while they are empty: somebody is about to start there.
+fn stale_cgroups() -> Result<OsString> {
+    let mounts = fs::read_to_string("/proc/mounts")?;
+    let mounts = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let mut cgroups = mounts
+        .filter_map(|fields| (fields.get(2) == Some(&"cgroup2")).then(|| fields[1].to_owned()));
+    let cgroups = cgroups.next().context("no cgroup2 is mounted")?;
+    let names = fs::read_dir(&cgroups).with_context(|| format!("cannot read {cgroups}"))?.flatten();
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    let stale = names.filter(|name| {
+        let number = name.strip_prefix("webvirtmgr-test-").and_then(|rest| rest.split_once('-'));
+        number.and_then(|(pid, _)| pid.parse().ok()).is_some_and(|pid| !process::exists(pid))
+    });
+    Ok(stale.collect::<Vec<_>>().join(" ").into())
 }
 
 /// A process of this name somewhere below `ancestor`.
