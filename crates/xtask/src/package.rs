@@ -21,6 +21,8 @@ pub(crate) fn run(yes: bool) -> Result<ExitCode> {
     begin("packing … ");
     let package = deb::pack(&paths::target().join("release").join("webvirtmgr-console"), false)?;
     let package = package.display();
-    say(&format!("done\n\n{package}\n\nInstall it:  sudo apt install {package}"));
+    say(&format!(
+        "done\n\n{package}\n\nInstall it:  sudo apt install {package}\nRun it:      sudo systemctl enable --now webvirtmgr-console"
+    ));
     Ok(ExitCode::SUCCESS)
 }
