@@ -125,10 +125,10 @@ impl PanelDatabase {
                 DatabaseUrl::Sqlite { path } => {
                     sqlite::ask(path.into(), until, question, place).await
                 }
-                DatabaseUrl::Postgres(server) => postgres::ask(server, &question).await,
-                DatabaseUrl::MySql(server) => mysql::ask(server, &question).await,
+                DatabaseUrl::Postgres(server) => postgres::ask(server, self.limit, &question).await,
+                DatabaseUrl::MySql(server) => mysql::ask(server, self.limit, &question).await,
             }
-            .map_err(|error| error.at(database()))
+            .map_err(|error| error.at(database(), self.limit))
         };
         timeout_at(until, asking).await.unwrap_or_else(|_| {
             Err(DatabaseError::TimedOut { database: database(), limit: self.limit })

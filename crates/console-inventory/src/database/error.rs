@@ -1,8 +1,11 @@
 //! Why a panel's database cannot be asked.
 
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use database_url::DatabaseServer;
 
 /// Why a panel's database cannot be asked. No password is in the texts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +30,22 @@ pub enum DatabaseError {
     NotSqlite {
         /// The file.
         path: PathBuf,
+    },
+    /// SQLite's files beside the database are of no use to us.
+    #[error("{}: its last writer left it unfinished, or keeps files beside it that we may not read", path.display())]
+    Unfinished {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A certificate or key for TLS cannot be read.
+    #[error("{database}: {}: cannot be read: {text}", path.display())]
+    TlsFile {
+        /// The database.
+        database: String,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        text: String,
     },
     /// Another program has locked SQLite's file.
     #[error("{database}: is locked by another program")]
@@ -106,6 +125,7 @@ impl DatabaseError {
         matches!(
             self,
             Self::Locked { .. }
+                | Self::Unfinished { .. }
                 | Self::Unreachable { .. }
                 | Self::TimedOut { .. }
                 | Self::Failed { .. }
@@ -121,6 +141,10 @@ impl DatabaseError {
             Self::Denied { .. } => {
                 "let our user read the file and pass its folders, or run as the panel's user"
             }
+            Self::Unfinished { .. } => {
+                "nothing, if it passes; else open the panel once, see owner and mode of its -wal, -shm and -journal, or run as the panel's user"
+            }
+            Self::TlsFile { .. } => "correct its path in database_url, or let our user read it",
             Self::NotSqlite { .. } => {
                 "set database_url to the panel's database, not to a dump or a journal of it"
             }
@@ -156,6 +180,8 @@ pub(crate) enum AskError {
     Locked,
     Unreachable(String),
     Refused(String),
+    TimedOut,
+    TlsFile(PathBuf, String),
     Sqlx(sqlx::Error),
     Known(DatabaseError),
 }
@@ -168,8 +194,10 @@ impl From<sqlx::Error> for AskError {
 
 impl AskError {
     /// As the error of this database.
-    pub(crate) fn at(self, database: String) -> DatabaseError {
+    pub(crate) fn at(self, database: String, limit: Duration) -> DatabaseError {
         match self {
+            Self::TimedOut => DatabaseError::TimedOut { database, limit },
+            Self::TlsFile(path, text) => DatabaseError::TlsFile { database, path, text },
             Self::NoPanel { found } => DatabaseError::NoPanel { database, tables: found },
             Self::BothPanels => DatabaseError::BothPanels { database },
             Self::Locked => DatabaseError::Locked { database },
@@ -194,6 +222,15 @@ impl AskError {
             },
         }
     }
+}
+
+/// That the files for TLS can be read: what comes of them is an error without their names.
+pub(crate) fn tls_files(server: &DatabaseServer) -> Result<(), AskError> {
+    let files = [&server.tls.ca, &server.tls.cert, &server.tls.key];
+    for path in files.into_iter().flatten() {
+        File::open(path).map_err(|error| AskError::TlsFile(path.into(), error.to_string()))?;
+    }
+    Ok(())
 }
 
 /// A server's words on one line, and not too many of them.

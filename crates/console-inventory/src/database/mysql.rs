@@ -1,15 +1,16 @@
 //! MySQL and MariaDB.
 
+use std::time::Duration;
+
 use database_url::{DatabaseServer, TlsMode};
 use secrecy::ExposeSecret;
 use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlSslMode};
 use sqlx::{ConnectOptions, Connection, MySql};
 
-use crate::database::error::AskError;
+use crate::database::error::{AskError, tls_files};
 use crate::database::question::{self, Found, Question, Statements, queries};
 
 const STATEMENTS: Statements = Statements {
-    begin: Some("START TRANSACTION READ ONLY"),
     // MySQL 8 has these names as binary strings.
     tables: "SELECT CAST(table_name AS CHAR) FROM information_schema.tables WHERE table_schema = DATABASE() \
              AND table_name IN ('servers_compute', 'instance_instance', 'computes_compute', 'instances_instance')",
@@ -17,9 +18,17 @@ const STATEMENTS: Statements = Statements {
     webvirtcloud: queries!("computes_compute", "instances_instance", "SIGNED", "?", "?"),
 };
 
-pub(crate) async fn ask(server: &DatabaseServer, question: &Question) -> Result<Found, AskError> {
+pub(crate) async fn ask(
+    server: &DatabaseServer,
+    limit: Duration,
+    question: &Question,
+) -> Result<Found, AskError> {
+    tls_files(server)?;
+    // A connection that waits for a table's lock does not notice that we are gone, and the panel needs the server's. Whole seconds, at least one.
+    let patience = (limit * 9 / 10).as_secs().max(1);
+    let begin = format!("SET SESSION lock_wait_timeout = {patience}; START TRANSACTION READ ONLY");
     let mut connection = options(server).connect().await.map_err(explained)?;
-    let found = question::ask::<MySql>(&mut connection, &STATEMENTS, question).await;
+    let found = question::ask::<MySql>(&mut connection, &STATEMENTS, Some(begin), question).await;
     // A farewell, so that the server's log has no complaint about us. The answer is there, whatever becomes of it.
     let _ = connection.close().await;
     found.map_err(|error| match error {
@@ -75,6 +84,8 @@ fn explained(error: sqlx::Error) -> AskError {
         1044 | 1045 | 1049 | 1130 | 1142 | 1143 | 1698 => AskError::Refused(text),
         // Too many connections, shutting down, too many of this login's, host blocked after errors.
         1040 | 1053 | 1129 | 1203 | 1226 => AskError::Unreachable(text),
+        // Lock wait timeout, by the bound above.
+        1205 => AskError::TimedOut,
         _ => error.into(),
     }
 }

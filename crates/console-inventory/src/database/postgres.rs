@@ -1,15 +1,16 @@
 //! PostgreSQL.
 
+use std::time::Duration;
+
 use database_url::{DatabaseServer, TlsMode};
 use secrecy::ExposeSecret;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection, Postgres};
 
-use crate::database::error::AskError;
+use crate::database::error::{AskError, tls_files};
 use crate::database::question::{self, Found, Question, Statements, queries};
 
 const STATEMENTS: Statements = Statements {
-    begin: Some("BEGIN READ ONLY"),
     // As the login's search_path has it.
     tables: "SELECT t FROM unnest(ARRAY['servers_compute', 'instance_instance', 'computes_compute', 'instances_instance']) AS t \
              WHERE to_regclass(t) IS NOT NULL",
@@ -17,9 +18,18 @@ const STATEMENTS: Statements = Statements {
     webvirtcloud: queries!("computes_compute", "instances_instance", "BIGINT", "$1", "$2"),
 };
 
-pub(crate) async fn ask(server: &DatabaseServer, question: &Question) -> Result<Found, AskError> {
+pub(crate) async fn ask(
+    server: &DatabaseServer,
+    limit: Duration,
+    question: &Question,
+) -> Result<Found, AskError> {
+    tls_files(server)?;
+    // A backend that waits for a lock does not notice that we are gone, and the panel needs the server's connections.
+    let patience = (limit * 9 / 10).as_millis().max(1);
+    let begin = format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {patience}");
     let mut connection = options(server).connect().await.map_err(explained)?;
-    let found = question::ask::<Postgres>(&mut connection, &STATEMENTS, question).await;
+    let found =
+        question::ask::<Postgres>(&mut connection, &STATEMENTS, Some(begin), question).await;
     // A farewell, so that the server's log has no complaint about us. The answer is there, whatever becomes of it.
     let _ = connection.close().await;
     found.map_err(|error| match error {
@@ -72,6 +82,8 @@ fn explained(error: sqlx::Error) -> AskError {
     match code.as_ref() {
         // Invalid authorisation, no such database, no grant.
         "28000" | "28P01" | "3D000" | "42501" => AskError::Refused(text),
+        // query_canceled, by the bound above.
+        "57014" => AskError::TimedOut,
         // Starting up, shutting down, out of connections; 08: connection exceptions.
         code if code.starts_with("57P") || code.starts_with("53") || code.starts_with("08") => {
             AskError::Unreachable(text)

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use sqlx::{ColumnIndex, Database, Decode, Encode, Executor, IntoArguments, Type};
+use sqlx::database::HasStatementCache;
+use sqlx::{AssertSqlSafe, ColumnIndex, Database, Decode, Encode, Executor, IntoArguments, Type};
 
 use crate::database::error::AskError;
 use crate::database::row::HostRow;
@@ -43,8 +44,6 @@ pub(crate) struct Found {
 
 /// One engine's SQL.
 pub(crate) struct Statements {
-    /// Begins a transaction that cannot write.
-    pub(crate) begin: Option<&'static str>,
     /// Which of the four tables are there.
     pub(crate) tables: &'static str,
     pub(crate) webvirtmgr: Queries,
@@ -101,25 +100,28 @@ macro_rules! queries {
 }
 pub(crate) use queries;
 
-/// Finds out whose tables there are, and asks them.
+/// After `begin`, which begins a transaction that cannot write, finds out whose tables there are, and asks them.
 pub(crate) async fn ask<DB>(
     connection: &mut DB::Connection,
     statements: &Statements,
+    begin: Option<String>,
     question: &Question,
 ) -> Result<Found, AskError>
 where
-    DB: Database,
+    DB: Database + HasStatementCache,
     DB::Arguments: IntoArguments<DB>,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'q> i64: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
     for<'q> String: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
     usize: ColumnIndex<DB::Row>,
 {
-    if let Some(begin) = statements.begin {
-        (&mut *connection).execute(begin).await?;
+    let is_begun = begin.is_some();
+    if let Some(begin) = begin {
+        (&mut *connection).execute(AssertSqlSafe(begin)).await?;
     }
-    let tables: Vec<String> =
-        sqlx::query_scalar(statements.tables).fetch_all(&mut *connection).await?;
+    // Statements without a name: PgBouncer hands the server's connection on to others, who have theirs.
+    let tables = sqlx::query_scalar(statements.tables).persistent(false);
+    let tables: Vec<String> = tables.fetch_all(&mut *connection).await?;
     let panel = panel(&tables)?;
     let queries = match panel {
         Panel::WebVirtMgr => &statements.webvirtmgr,
@@ -132,7 +134,10 @@ where
         }
         Question::Hosts => sqlx::query(queries.hosts),
     };
-    let rows = query.fetch_all(&mut *connection).await?;
+    let rows = query.persistent(false).fetch_all(&mut *connection).await?;
+    if is_begun {
+        (&mut *connection).execute("ROLLBACK").await?;
+    }
     let rows = rows.iter().map(HostRow::decode).collect::<Result<_, _>>()?;
     Ok(Found { panel, rows })
 }

@@ -108,7 +108,11 @@ impl HostRow {
     }
 }
 
+/// What may be a login with its password, put into the wrong field, is not repeated.
 fn shown(text: &str) -> String {
+    if text.contains([':', '@']) {
+        return "something with : or @ (not shown)".to_owned();
+    }
     let cut: String = text.chars().take(MAX_SHOWN).collect();
     format!("{cut:?}")
 }
@@ -178,6 +182,11 @@ mod tests {
                 "host kvm-1 (7) in the panel's database: its hostname is \"\", which is no name",
             ),
             (row(1, "-oProxyCommand=x", "", "s3cret"), "its hostname is \"-oProxyCommand=x\""),
+            (
+                row(1, "root:s3cret@hv1", "", ""),
+                "its hostname is something with : or @ (not shown)",
+            ),
+            (row(1, "hv1", "root:s3cret", ""), "its login is something with : or @ (not shown)"),
             (row(2, "hv1; reboot", "root", "s3cret"), "its hostname is \"hv1; reboot\""),
             (row(2, "hv1", "-oX=y", "s3cret"), "its login is \"-oX=y\", which is none"),
             (row(3, "hv1", "a b", "s3cret"), "its login is \"a b\", which is none"),

@@ -6,7 +6,8 @@
 //! - In WAL mode even a reader creates the files `-wal` and `-shm` where they are missing, and what our user creates the application's user may
 //!   not write: each of its writes would fail from then on. They are missing whenever nobody has the file open, which with Django is most
 //!   of the time. Then all data is in the file itself, so it is read as immutable, which creates nothing and locks nothing, and afterwards
-//!   it is proved that it was: the same file, unchanged, and still no `-wal`.
+//!   it is proved that it was: the same file, unchanged, and still no `-wal`. Where they are there, a reader's lock of our own keeps them there
+//!   until we are done: who closes the file last would delete them between our look and SQLite's.
 //! - One at a time: whether it is in WAL mode its header tells, and to close a file drops all locks that a process has on it (POSIX), those
 //!   of another connection of ours included.
 
@@ -14,7 +15,11 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
 use nix::unistd::Uid;
 use permission_denied::Denied;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -26,7 +31,6 @@ use crate::database::error::{AskError, DatabaseError};
 use crate::database::question::{self, Found, Question, Statements, queries};
 
 const STATEMENTS: Statements = Statements {
-    begin: None,
     tables: "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') \
              AND name IN ('servers_compute', 'instance_instance', 'computes_compute', 'instances_instance')",
     webvirtmgr: queries!("servers_compute", "instance_instance", "INTEGER", "?1", "?2"),
@@ -50,17 +54,75 @@ pub(crate) async fn ask(
 
 async fn look(path: &Path, until: Instant, question: &Question) -> Result<Found, AskError> {
     loop {
-        let before = state(path).await?;
-        if before.lacks_shm() {
-            return Err(AskError::Unreachable(UNFINISHED.into()));
+        let now = state(path).await?;
+        // Nobody deletes `-wal` and `-shm` while we hold it, so that SQLite cannot come to create them anew.
+        let lock = if now.is_wal_mode { ReadLock::take(&now.path).await? } else { None };
+        let (found, is_settled) = if now.is_wal_mode && lock.is_none() {
+            // The last one is just closing it.
+            (Err(AskError::Locked), false)
+        } else {
+            attempt(path, until, question).await?
+        };
+        drop(lock);
+        if is_settled || Instant::now() + PAUSE >= until {
+            return found;
         }
-        let found = query(&before, until, question).await;
-        if !before.is_at_rest() || state(path).await? == before {
-            return found.map_err(|error| explained(error, path));
-        }
-        // It was not immutable after all.
-        if Instant::now() > until {
-            return Err(AskError::Locked);
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// One look, and whether there is no need for another: what comes and goes while others open and close it is waited out.
+async fn attempt(
+    path: &Path,
+    until: Instant,
+    question: &Question,
+) -> Result<(Result<Found, AskError>, bool), AskError> {
+    let before = state(path).await?;
+    if before.lacks_shm() {
+        return Ok((Err(unfinished(path)), false));
+    }
+    let found = query(&before, until, question).await.map_err(|error| explained(error, path));
+    let is_settled = if before.is_at_rest() {
+        state(path).await? == before
+    } else {
+        !matches!(found, Err(AskError::Known(DatabaseError::Unfinished { .. })))
+    };
+    Ok((found, is_settled))
+}
+
+/// A reader's lock on the database, as SQLite's own (its "unix" VFS: a read lock on the shared bytes), held by an open file description: neither
+/// another `close` of ours nor SQLite's own locks in this process undo it. In WAL mode every reader and writer has it, and who closes the database
+/// last needs it alone before it deletes the files beside it.
+#[derive(Debug)]
+struct ReadLock {
+    _file: File,
+}
+
+impl ReadLock {
+    /// Nothing while somebody has the database for himself.
+    async fn take(path: &Path) -> Result<Option<Self>, AskError> {
+        let path = path.to_owned();
+        let asked = path.clone();
+        let taken = tokio::task::spawn_blocking(move || {
+            let file = File::open(&asked)?;
+            let range = libc::flock {
+                l_type: F_RDLCK,
+                l_whence: SEEK_SET,
+                l_start: SHARED_FIRST,
+                l_len: SHARED_SIZE,
+                l_pid: 0,
+            };
+            match fcntl(&file, FcntlArg::F_OFD_SETLK(&range)) {
+                Ok(_) => Ok(Some(Self { _file: file })),
+                Err(Errno::EAGAIN | Errno::EACCES) => Ok(None),
+                // A file system without such locks has none that could be in the way.
+                Err(_) => Ok(Some(Self { _file: file })),
+            }
+        });
+        match taken.await {
+            Ok(Ok(lock)) => Ok(lock),
+            Ok(Err(error)) => Err(AskError::Known(unreadable(&path, &error))),
+            Err(_) => Err(sqlx::Error::WorkerCrashed.into()),
         }
     }
 }
@@ -76,7 +138,7 @@ async fn query(file: &State, until: Instant, question: &Question) -> Result<Foun
         .busy_timeout(patience)
         .disable_statement_logging();
     let mut connection = options.connect().await?;
-    let found = question::ask::<Sqlite>(&mut connection, &STATEMENTS, question).await;
+    let found = question::ask::<Sqlite>(&mut connection, &STATEMENTS, None, question).await;
     // Not before it is closed is the next one's turn.
     let _ = connection.close().await;
     found
@@ -174,14 +236,24 @@ fn explained(error: AskError, path: &Path) -> AskError {
         // SQLITE_NOTADB.
         Some(26) => AskError::Known(DatabaseError::NotSqlite { path: path.to_owned() }),
         // SQLITE_CANTOPEN, SQLITE_READONLY: a crashed writer left what only a writer can clear away; or the file has gone meanwhile.
-        Some(8 | 14) if path.exists() => AskError::Unreachable(UNFINISHED.into()),
+        Some(8 | 14) if path.exists() => unfinished(path),
         Some(14) => AskError::Known(DatabaseError::Missing { path: path.to_owned() }),
         _ => error,
     }
 }
 
-const UNFINISHED: &str =
-    "its last writer left it unfinished, or keeps files beside it that we may not read";
+fn unfinished(path: &Path) -> AskError {
+    AskError::Known(DatabaseError::Unfinished { path: path.to_owned() })
+}
+
+/// Between two looks at files that come and go.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Where SQLite's locks are in the file, which is larger only in name ("unix" VFS, `SHARED_FIRST` and `SHARED_SIZE`), and fcntl(2)'s words.
+const SHARED_FIRST: libc::off_t = 0x4000_0002;
+const SHARED_SIZE: libc::off_t = 510;
+const F_RDLCK: libc::c_short = 0;
+const SEEK_SET: libc::c_short = 0;
 
 /// SQLite's "Database File Format": the header's beginning, its size, and the byte that tells WAL mode.
 const MAGIC: &[u8] = b"SQLite format 3\0";
