@@ -80,7 +80,11 @@ fn serve(
             service::stopping(limit);
         };
         info!(version = env!("CARGO_PKG_VERSION"), hosts = settings.hosts.len(), "starting");
-        let is_checked = resolver.check().await?;
+        let mut shutdown = std::pin::pin!(shutdown);
+        let is_checked = tokio::select! {
+            checked = resolver.check() => checked?,
+            () = &mut shutdown => return Ok(()),
+        };
         let front = front::listen(&settings.server, passed)?;
         service::ready(&front.status);
         let resolver = Arc::new(resolver);
