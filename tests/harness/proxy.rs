@@ -243,7 +243,8 @@ impl ProxyBuilder {
     }
 }
 
-/// A running proxy. Dropping it sends SIGTERM and waits; a proxy that does not end is killed.
+/// A running proxy. Dropping it sends SIGTERM and waits; a proxy that does not end is killed, and one that ends otherwise than in order
+/// fails the test.
 #[derive(Debug)]
 pub struct Proxy {
     process: Leashed,
@@ -322,6 +323,17 @@ impl Proxy {
     /// It did not end and was killed.
     pub fn stop(&mut self) -> Result<ExitStatus> {
         self.process.stop(STOP)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Ok(status) = self.process.stop(STOP)
+            && !std::thread::panicking()
+        {
+            let log = self.log();
+            assert!(status.success(), "{PROGRAM} ended with {status}:\n{}", wait::tail(&log));
+        }
     }
 }
 

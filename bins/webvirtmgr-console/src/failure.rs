@@ -1,7 +1,6 @@
 //! Which exit code a failure has, and what is said about it.
 
-use std::io::{self, ErrorKind};
-use std::process::ExitCode;
+use std::io::{self, ErrorKind, Write};
 
 use anyhow::Error;
 use console_config::ConfigError;
@@ -11,14 +10,19 @@ use console_proxy::TlsError;
 use permission_denied::Denied;
 use tracing::{error, info};
 
-pub(crate) fn printed(written: io::Result<()>) -> ExitCode {
-    match written {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(cause) => failed(&cause.into(), ExitCode::FAILURE),
+/// Starting it again may help.
+pub(crate) const FAILURE: u8 = 1;
+/// EX_USAGE of sysexits.h: starting it again will not help.
+pub(crate) const WRONG_SETTINGS: u8 = 64;
+
+pub(crate) fn printed(written: io::Result<()>) -> u8 {
+    match written.and_then(|()| io::stdout().flush()) {
+        Ok(()) => 0,
+        Err(cause) => failed(&cause.into(), FAILURE),
     }
 }
 
-pub(crate) fn failed(cause: &Error, code: ExitCode) -> ExitCode {
+pub(crate) fn failed(cause: &Error, code: u8) -> u8 {
     let listen = cause.downcast_ref::<ListenError>().and_then(ListenError::remedy);
     let tls = || Some(cause.downcast_ref::<TlsError>()?.remedy());
     let inventory = || Some(cause.downcast_ref::<InventoryError>()?.remedy().into());
@@ -34,16 +38,11 @@ pub(crate) fn failed(cause: &Error, code: ExitCode) -> ExitCode {
     code
 }
 
-pub(crate) fn misconfigured(cause: ConfigError) -> ExitCode {
+pub(crate) fn misconfigured(cause: ConfigError) -> u8 {
     let ConfigError::Invalid { problems, notes } = cause else {
-        return failed(&cause.into(), wrong_settings());
+        return failed(&cause.into(), WRONG_SETTINGS);
     };
     notes.iter().for_each(|note| info!("{note}"));
     problems.iter().for_each(|problem| error!("{problem}"));
-    wrong_settings()
-}
-
-/// EX_USAGE of sysexits.h: starting it again will not help.
-pub(crate) fn wrong_settings() -> ExitCode {
-    ExitCode::from(64)
+    WRONG_SETTINGS
 }

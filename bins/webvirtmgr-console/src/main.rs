@@ -3,7 +3,6 @@
 #![forbid(unsafe_code)]
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Error, Result};
@@ -15,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
 use crate::cli::{CommandLine, Task};
-use crate::failure::{failed, misconfigured, printed, wrong_settings};
+use crate::failure::{FAILURE, WRONG_SETTINGS, failed, misconfigured, printed};
 
 mod adapter;
 mod cli;
@@ -26,7 +25,13 @@ mod log;
 mod service;
 mod url;
 
-fn main() -> ExitCode {
+fn main() {
+    let code = run();
+    // exit(3) frees what OpenSSL and libvirt need while their threads still work: it would crash.
+    signal_hook::low_level::exit(code.into())
+}
+
+fn run() -> u8 {
     // Before anything else opens a descriptor or starts a thread.
     let passed = Passed::from_environment();
     let CommandLine { sources, verbose, debug, task } = CommandLine::parse();
@@ -47,12 +52,12 @@ fn main() -> ExitCode {
         .and_then(|made| Ok((made, front::tls(&settings.server)?)))
     {
         Ok(made) => made,
-        Err(cause) => return failed(&cause, wrong_settings()),
+        Err(cause) => return failed(&cause, WRONG_SETTINGS),
     };
     match passed.map_err(Error::from).and_then(|passed| serve(settings, resolver, tls, passed)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(cause) if cause.is::<InventoryError>() => failed(&cause, wrong_settings()),
-        Err(cause) => failed(&cause, ExitCode::FAILURE),
+        Ok(()) => 0,
+        Err(cause) if cause.is::<InventoryError>() => failed(&cause, WRONG_SETTINGS),
+        Err(cause) => failed(&cause, FAILURE),
     }
 }
 
