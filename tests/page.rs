@@ -60,7 +60,8 @@ async fn two_tabs_show_two_guests_and_keys_reach_the_right_one() -> Result<()> {
     // Chromium's own advice about the test's reading of the canvas aside.
     let console = browser.console();
     let complaints: Vec<&str> = console.lines().filter(|line| !line.contains("Canvas2D")).collect();
-    assert!(complaints.is_empty(), "the page made Chromium complain: {complaints:?}");
+    let failed = browser.failed_requests();
+    assert!(complaints.is_empty(), "the page made Chromium complain: {complaints:?} {failed:?}");
     Ok(())
 }
 

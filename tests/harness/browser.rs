@@ -18,6 +18,8 @@ use tokio::time::{sleep, timeout};
 use crate::lease::Caged;
 use crate::{paths, wait};
 
+mod net_log;
+
 const SCRIPT: &str = include_str!("browser.sh");
 
 /// For chromedriver to listen, and for Chromium to open its first window, each.
@@ -40,6 +42,8 @@ const FLAGS: &[&str] = &[
     "--no-first-run",
     "--window-size=1280,900",
 ];
+
+const NET_LOG: &str = "net-log.json";
 
 /// WebDriver's code for the Shift key (section 15.4.2, keyboard actions).
 const SHIFT: char = '\u{e008}';
@@ -98,6 +102,7 @@ impl Browser {
         let profile = dir.join("profile");
         let mut flags: Vec<String> = FLAGS.iter().map(|&flag| flag.into()).collect();
         flags.push(format!("--user-data-dir={}", profile.display()));
+        flags.push(format!("--log-net-log={}", dir.join(NET_LOG).display()));
         flags.extend_from_slice(more);
         let options = json!({ "goog:chromeOptions": { "args": flags } });
         let Value::Object(capabilities) = options else { bail!("capabilities are an object") };
@@ -142,10 +147,11 @@ impl Browser {
             if start.elapsed() >= bound {
                 let text = self.run("return document.body.innerText").await.unwrap_or_default();
                 bail!(
-                    "waited {} s for {what}: {condition}\nthe page says: {}\nChromium's console:\n{}",
+                    "waited {} s for {what}: {condition}\nthe page says: {}\nChromium's console:\n{}\nfailed requests: {:?}",
                     bound.as_secs_f32(),
                     text.as_str().unwrap_or_default().trim(),
-                    self.console()
+                    self.console(),
+                    self.failed_requests()
                 );
             }
             sleep(wait::PAUSE).await;
@@ -222,6 +228,12 @@ impl Browser {
         let log = String::from_utf8_lossy(&log).into_owned();
         let lines: Vec<&str> = log.lines().filter(|line| line.contains(":CONSOLE")).collect();
         lines.join("\n")
+    }
+
+    /// The requests to servers of this machine that failed so far, each with its address and Chromium's reason.
+    pub fn failed_requests(&self) -> Vec<String> {
+        let log = fs::read(self.profile.with_file_name(NET_LOG)).unwrap_or_default();
+        net_log::failed_requests(&String::from_utf8_lossy(&log))
     }
 
     /// The WebDriver client, for what is not here.
