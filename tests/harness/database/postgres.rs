@@ -129,6 +129,8 @@ fn unprivileged(program: &Path) -> Vec<OsString> {
         command.extend(ids.map(Into::into));
         command.extend(["--clear-groups", "--inh-caps=+dac_read_search"].map(Into::into));
         command.push("--ambient-caps=+dac_read_search".into());
+        // access(2), by which initdb looks for its programs, else counts without capabilities for whoever is not root.
+        command.push("--securebits=+no_setuid_fixup".into());
     }
     command.push(program.into());
     command
