@@ -82,11 +82,11 @@ async fn attempt(
         return Ok((Err(unfinished(path)), false));
     }
     let found = query(&before, until, question).await.map_err(|error| explained(error, path));
-    let is_settled = if before.is_at_rest() {
-        state(path).await? == before
-    } else {
-        !matches!(found, Err(AskError::Known(DatabaseError::Unfinished { .. })))
-    };
+    if before.is_at_rest() && state(path).await? != before {
+        // Somebody wrote to what was read as immutable: it may be torn.
+        return Ok((Err(AskError::Locked), false));
+    }
+    let is_settled = !matches!(found, Err(AskError::Known(DatabaseError::Unfinished { .. })));
     Ok((found, is_settled))
 }
 
