@@ -164,6 +164,11 @@ impl Moment {
     pub fn timestamp(self) -> i64 {
         self.0
     }
+
+    /// Whole days from here until `later`: 0 within the same 24 hours, negative if it is past.
+    pub fn days_until(self, later: Self) -> i64 {
+        later.0.saturating_sub(self.0).div_euclid(DAY)
+    }
 }
 
 /// `2027-01-31 12:00 UTC`.
@@ -224,7 +229,7 @@ fn general_name(name: &GeneralName<'_>) -> Option<String> {
 }
 
 /// Anybody may write anything into a certificate. The end of a long name says more than its middle: there is usually the common name.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let plain: Vec<char> = text.chars().filter(|one| !one.is_control()).collect();
     let (start, end) = (MAX_SHOWN / 2, plain.len().saturating_sub(MAX_SHOWN / 2 - 1));
     match (plain.get(..start), plain.get(end..)) {
@@ -237,6 +242,9 @@ fn shown(text: &str) -> String {
 
 /// The RSA keys that TLS has algorithms for, in bits.
 const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
+
+/// In seconds.
+const DAY: i64 = 24 * 60 * 60;
 
 /// How much of a name is kept, in characters.
 const MAX_SHOWN: usize = 200;

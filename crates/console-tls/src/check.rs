@@ -52,6 +52,22 @@ pub enum Finding {
         /// Its mode.
         mode: u32,
     },
+    /// It, or one of its issuers that is sent along, expires within [`EXPIRY_WARNING`].
+    ExpiresSoon {
+        /// Whose time is nearly up.
+        name: String,
+        /// Until when it holds.
+        at: Moment,
+        /// Whole days until then, 0 for less than one.
+        days: i64,
+    },
+    /// It, or one of its issuers that is sent along, has a key or a signature that is no longer believed.
+    Weak {
+        /// Its name.
+        name: String,
+        /// Why, as [`Certificate::weakness`] has it.
+        why: String,
+    },
 }
 
 impl Finding {
@@ -77,6 +93,12 @@ impl Finding {
                 format!("get a certificate for {wanted}, or set public_host to a name that it is for")
             }
             Self::KeyReadableByAll { path, .. } => format!("chmod o-r {}", path.display()),
+            Self::ExpiresSoon { .. } => {
+                "renew it (certbot renew, or as your authority has it); a renewed file is taken up without a restart".to_owned()
+            }
+            Self::Weak { .. } => {
+                "get another one, and its chain, with an RSA key of 2048 bits or more or an ECDSA key, signed with SHA-256 or better".to_owned()
+            }
         }
     }
 }
@@ -111,6 +133,15 @@ impl fmt::Display for Finding {
                 "the private key in {} can be read by every user of this machine (mode {mode:04o})",
                 path.display()
             ),
+            Self::ExpiresSoon { name, at, days } => {
+                write!(f, "{name} expires at {at}, in ")?;
+                match days {
+                    ..=0 => write!(f, "less than a day"),
+                    1 => write!(f, "1 day"),
+                    days => write!(f, "{days} days"),
+                }
+            }
+            Self::Weak { name, why } => write!(f, "{name} is too weak to be trusted: {why}"),
         }
     }
 }
@@ -133,7 +164,26 @@ pub fn check(
     }
     findings.extend(chain(identity, roots, algorithms, now));
     findings.extend(public_name.and_then(|name| name_not_covered(identity, name)));
+    findings.extend(weak(identity));
+    findings.extend(identity.chain().filter_map(|one| expires_soon(one, now)));
     findings
+}
+
+/// Only the first is the server's own, so a self-signed one behind it is a root.
+fn weak(identity: &Identity) -> impl Iterator<Item = Finding> {
+    let own = identity.certificate();
+    identity.chain().filter_map(move |one| {
+        let why = one.weakness_as(one != own && one.is_self_issued())?;
+        Some(Finding::Weak { name: one.name().to_owned(), why })
+    })
+}
+
+/// One that has expired is another matter: [`dates`](crate::dates), or the chain does not hold.
+fn expires_soon(one: &Certificate, now: Moment) -> Option<Finding> {
+    let at = one.not_after();
+    let left = u64::try_from(at.timestamp().saturating_sub(now.timestamp())).ok()?;
+    let (name, days) = (one.name().to_owned(), now.days_until(at));
+    (left <= EXPIRY_WARNING.as_secs()).then_some(Finding::ExpiresSoon { name, at, days })
 }
 
 fn chain(
@@ -207,3 +257,7 @@ fn name_not_covered(identity: &Identity, name: &str) -> Option<Finding> {
     is_name
         .then(|| Finding::NameNotCovered { wanted: name.to_owned(), names: own.names().to_vec() })
 }
+
+/// How long before its end a certificate is worth a warning. 21 days: certbot renews those of 90 days 30 days before, so by then something has
+/// gone wrong for more than a week, and there is time left for people.
+pub const EXPIRY_WARNING: Duration = Duration::from_secs(21 * 24 * 60 * 60);

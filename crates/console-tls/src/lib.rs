@@ -2,7 +2,8 @@
 //!
 //! What it is: [`Tls::load`] makes a rustls configuration of files as administrators have them: one with everything in it, or
 //! certificate and key apart; the chain in any order; PKCS #8, PKCS #1 or SEC 1; RSA, ECDSA or Ed25519. [`Tls::watch`] takes up new ones while
-//! connections go on. [`Identity`], [`Certificate`] and [`check`] are the same for programs that only want to look.
+//! connections go on. [`Identity`], [`Certificate`], [`dates`], [`check`], [`key_readable_by_all`] and [`check_client_ca`] are the same for
+//! programs that only want to look.
 //!
 //! What it is not: it accepts no connection (that is tokio-rustls' part), and it makes no certificates.
 //!
@@ -45,12 +46,16 @@ mod identity;
 mod live;
 mod pem;
 mod server;
+mod strength;
 
 pub use certificate::{Certificate, Moment, NotACertificate, subject};
-pub use check::{Finding, check};
+pub use check::{EXPIRY_WARNING, Finding, check};
 pub use error::TlsError;
 pub use identity::Identity;
 pub use live::Tls;
 pub use permission_denied::Denied;
 pub use rustls;
-pub use server::{ClientCertificates, TlsSettings, TlsVersion, system_roots};
+pub use server::{
+    ClientCertificates, TlsSettings, TlsVersion, check_client_ca, dates, key_readable_by_all,
+    system_roots,
+};

@@ -65,7 +65,7 @@ pub(crate) fn build(settings: &TlsSettings) -> Result<Built, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let now = Moment::now();
     let identity = Identity::load(&settings.cert, settings.key.as_deref(), &provider)?;
-    dates(settings, identity.certificate(), now)?;
+    dates(&identity, &settings.cert, now)?;
     let mut findings = check(
         &identity,
         settings.public_name.as_deref(),
@@ -73,14 +73,16 @@ pub(crate) fn build(settings: &TlsSettings) -> Result<Built, TlsError> {
         &provider.signature_verification_algorithms,
         now,
     );
-    findings.extend(readable_by_all(settings));
+    findings.extend(key_readable_by_all(settings.key.as_ref().unwrap_or(&settings.cert)));
 
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(versions(settings.min_version))
         .map_err(TlsError::Rustls)?;
     let builder = match &settings.clients {
         None => builder.with_no_client_auth(),
-        Some(clients) => builder.with_client_cert_verifier(verifier(clients, provider)?),
+        Some(clients) => {
+            builder.with_client_cert_verifier(verifier(&clients.ca, clients.required, provider)?)
+        }
     };
     let key = SingleCertAndKey::from(identity.certified_key());
     let mut config = builder.with_cert_resolver(Arc::new(key));
@@ -97,8 +99,14 @@ fn versions(min: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
     }
 }
 
-fn dates(settings: &TlsSettings, own: &Certificate, now: Moment) -> Result<(), TlsError> {
-    let (path, name) = (settings.cert.clone(), own.name().to_owned());
+/// Whether the server's own certificate, which came from `path`, holds at `now`: it is not served otherwise.
+///
+/// # Errors
+///
+/// [`TlsError::Expired`] or [`TlsError::NotYetValid`].
+pub fn dates(identity: &Identity, path: &Path, now: Moment) -> Result<(), TlsError> {
+    let own = identity.certificate();
+    let (path, name) = (path.to_owned(), own.name().to_owned());
     if now > own.not_after() {
         return Err(TlsError::Expired { path, name, at: own.not_after(), now });
     }
@@ -108,8 +116,9 @@ fn dates(settings: &TlsSettings, own: &Certificate, now: Moment) -> Result<(), T
     Ok(())
 }
 
-fn readable_by_all(settings: &TlsSettings) -> Option<Finding> {
-    let path = settings.key.as_ref().unwrap_or(&settings.cert);
+/// Whether every user of this machine can read the file at `path`, which has a private key: [`Finding::KeyReadableByAll`]. What cannot be
+/// looked at is not said to be. Blocks.
+pub fn key_readable_by_all(path: &Path) -> Option<Finding> {
     let mode = std::fs::metadata(path).ok()?.mode() & 0o7777;
     // Whoever may not pass a folder on the way cannot read what is in it.
     let real = std::fs::canonicalize(path).ok()?;
@@ -117,15 +126,25 @@ fn readable_by_all(settings: &TlsSettings) -> Option<Finding> {
         |folder: &Path| std::fs::metadata(folder).is_ok_and(|folder| folder.mode() & 0o001 != 0);
     let is_reachable = real.ancestors().skip(1).all(can_pass);
     (mode & 0o004 != 0 && is_reachable)
-        .then(|| Finding::KeyReadableByAll { path: path.clone(), mode })
+        .then(|| Finding::KeyReadableByAll { path: path.to_owned(), mode })
+}
+
+/// Whether the file at `path` has the certificates of authorities that clients' certificates can be checked with. Blocks.
+///
+/// # Errors
+///
+/// [`TlsError`]: it cannot be read, or [`TlsError::ClientCa`].
+pub fn check_client_ca(path: &Path) -> Result<(), TlsError> {
+    verifier(path, true, Arc::new(aws_lc_rs::default_provider())).map(drop)
 }
 
 fn verifier(
-    clients: &ClientCertificates,
+    ca: &Path,
+    required: bool,
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, TlsError> {
-    let unusable = |why| TlsError::ClientCa { path: clients.ca.clone(), why };
-    let file = PemFile::read(&clients.ca).map_err(|error| match error {
+    let unusable = |why| TlsError::ClientCa { path: ca.to_owned(), why };
+    let file = PemFile::read(ca).map_err(|error| match error {
         TlsError::Unreadable { .. } | TlsError::NotAFile { .. } => error,
         // Its remedy is for a server's own file.
         error => unusable(error.to_string()),
@@ -139,7 +158,7 @@ fn verifier(
         roots.add(one).map_err(|error| unusable(format!("certificate {number}: {error}")))?;
     }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-    let builder = if clients.required { builder } else { builder.allow_unauthenticated() };
+    let builder = if required { builder } else { builder.allow_unauthenticated() };
     builder.build().map_err(|error| unusable(error.to_string()))
 }
 

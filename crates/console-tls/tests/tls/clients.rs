@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use console_tls::{ClientCertificates, Tls, TlsError, subject};
+use console_tls::{ClientCertificates, Tls, TlsError, check_client_ca, subject};
 use rcgen::string::TeletexString;
 use rcgen::{DnType, DnValue, ExtendedKeyUsagePurpose, date_time_ymd};
 use rustls::{AlertDescription, Error, SupportedProtocolVersion, version};
@@ -118,6 +118,7 @@ fn several_authorities_in_one_file() {
         "both.pem",
         format!("\u{feff}# ours\r\n{}\r\n# theirs\r\n{}", rig.people.pem, more.pem),
     );
+    check_client_ca(&ca).unwrap();
     let tls = rig.tls(ca, true).unwrap();
     for authority in [&rig.people, &more] {
         rig.client().showing(&person(authority, "Bob")).connect(tls.config()).unwrap();
@@ -128,7 +129,10 @@ fn several_authorities_in_one_file() {
 fn what_is_no_file_of_authorities() {
     let rig = Rig::new();
     let refused = |name: &str, content: &str| {
-        let error = rig.tls(rig.files.write(name, content), true).unwrap_err();
+        let path = rig.files.write(name, content);
+        let error = rig.tls(path.clone(), true).unwrap_err();
+        // The same for who only looks.
+        assert_eq!(check_client_ca(&path).unwrap_err().to_string(), error.to_string());
         let text = error.to_string().replace(&format!("{}/", rig.files.root().display()), "");
         assert!(!error.remedy().is_empty());
         (text, error.remedy())

@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use console_tls::{Finding, Tls};
+use console_tls::{Finding, Tls, key_readable_by_all};
 use rcgen::date_time_ymd;
 
 use crate::logs;
@@ -156,7 +156,7 @@ fn one_of_version_1() {
     let files = Files::new();
     let key_file = files.write("key.pem", &key);
     let key_file = key_file.to_str().unwrap();
-    let pem = openssl(&["x509", "-req", "-signkey", key_file, "-days", "2"], &request);
+    let pem = openssl(&["x509", "-req", "-signkey", key_file, "-days", "90"], &request);
     let text = [pem, key].concat();
     load(&text).unwrap();
     let found = findings(&text, Some(HOST), "");
@@ -187,6 +187,8 @@ fn a_key_that_all_can_read() {
         );
         assert_eq!(logs.with(&path, &expected).len(), usize::from(is_said), "{folder:o} {file:o}");
         assert_eq!(logs.with(&path, "chmod o-r ").len(), usize::from(is_said));
+        let finding = Finding::KeyReadableByAll { path: path.clone(), mode: 0o644 };
+        assert_eq!(key_readable_by_all(&path), is_said.then_some(finding));
     }
     // The key's file counts, not the certificate's.
     let files = Files::new();

@@ -10,6 +10,7 @@
 mod blocks;
 mod chains;
 mod clients;
+mod expiry;
 mod findings;
 mod handshake;
 mod keys;
@@ -19,6 +20,7 @@ mod names;
 mod refusals;
 mod rig;
 mod secrets;
+mod strength;
 mod unreadable;
 mod unusable;
 mod versions;
