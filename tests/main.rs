@@ -24,6 +24,7 @@ mod service_supervisor;
 mod sessions;
 mod spice;
 mod ssh_channels;
+mod ssh_examine;
 mod ssh_faults;
 mod ssh_floods;
 mod ssh_host_keys;

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
 
-use crate::ssh::{Pool, SshHost, SshLimits, SshStream, Target};
+use crate::ssh::{Pool, SshError, SshHost, SshLimits, SshReport, SshStream, Target};
 use crate::{OpenError, tcp, unix};
 
 /// An open console: bytes from and to a VNC or SPICE server. Shutting it down closes the write side only.
@@ -81,6 +81,24 @@ impl Opener {
                 source: io::ErrorKind::Unsupported.into(),
             }),
         }
+    }
+
+    /// Logs in at `host` on a connection of its own, looks at what the server makes of it and lets it do, and closes the connection again. No
+    /// console is opened, and nothing is written: a key that would be written into known_hosts is reported
+    /// ([`HostKeyState::WouldBeAccepted`](crate::HostKeyState::WouldBeAccepted)) and believed for this once, also a jump host's.
+    ///
+    /// Connecting, key exchange and login have the bounds of [`SshLimits`], and each request over the finished connection (a round trip, two to open
+    /// and close what a TCP tunnel leads to, up to five for UNIX sockets) has its [`channel_timeout`](SshLimits::channel_timeout).
+    ///
+    /// # Errors
+    ///
+    /// [`SshError`]: why there is no login, as a console would meet it. What a server forbids to those who are logged in is in the report.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection.
+    pub async fn examine(&self, host: &Arc<SshHost>) -> Result<SshReport, Arc<SshError>> {
+        self.ssh.examine(host).await
     }
 
     /// Ends all SSH connections in order, with the consoles in them, and waits for that, a second or two at most.

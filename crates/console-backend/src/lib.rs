@@ -1,7 +1,8 @@
 //! Opens the way to a VNC or SPICE server that [`console_route`] has decided on.
 //!
 //! What it is: [`Opener::open`] turns a [`Route`](console_route::Route) into a [`Backend`], a byte stream: by TCP (a name's addresses in
-//! order), by a UNIX socket, or through an SSH server ([`SshHost`]), whose consoles share one connection.
+//! order), by a UNIX socket, or through an SSH server ([`SshHost`]), whose consoles share one connection. [`Opener::examine`] looks at what such a
+//! server makes of a login, and opens no console.
 //!
 //! What it is not: it decides nothing (that is console-route), speaks neither VNC nor SPICE, reads no ssh_config, and runs no program: no
 //! ssh, no shell, no `nc`.
@@ -49,5 +50,6 @@ pub use backend::{Backend, Opener};
 pub use error::OpenError;
 pub use permission_denied::Denied;
 pub use ssh::{
-    Attempt, HostKeys, Lost, SshError, SshHost, SshLimits, SshProxy, SshStep, SshStream,
+    Attempt, Forwarding, HostKeyState, HostKeys, Lost, SshError, SshHost, SshLimits, SshProxy,
+    SshReport, SshStep, SshStream,
 };

@@ -8,6 +8,8 @@ mod dialogue;
 mod driver;
 mod engine;
 mod error;
+mod examine;
+mod forwarding;
 mod host;
 mod keys;
 mod known_hosts;
@@ -24,6 +26,8 @@ mod target;
 mod wire;
 
 pub use error::{Attempt, Lost, SshError, SshStep};
+pub use examine::{HostKeyState, SshReport};
+pub use forwarding::Forwarding;
 pub use host::{HostKeys, SshHost, SshProxy};
 pub use limits::SshLimits;
 pub use stream::SshStream;

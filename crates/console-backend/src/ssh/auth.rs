@@ -11,11 +11,21 @@ use super::host::SshHost;
 use super::keys::{self, Unusable};
 use super::sign::Signing;
 
+/// How a login succeeded.
+#[derive(Debug)]
+pub(crate) struct LoggedIn {
+    /// What worked, as [`Attempt::what`] has it.
+    pub(crate) method: String,
+    /// What did not, before.
+    pub(crate) attempts: Vec<Attempt>,
+}
+
 /// Logs in. The caller bounds the time.
-pub(crate) async fn log_in(dialogue: &mut Dialogue, host: &SshHost) -> Result<(), SshError> {
-    let mut login = Login { dialogue, host, attempts: Vec::new(), refused: Vec::new() };
+pub(crate) async fn log_in(dialogue: &mut Dialogue, host: &SshHost) -> Result<LoggedIn, SshError> {
+    let (attempts, refused) = (Vec::new(), Vec::new());
+    let mut login = Login { dialogue, host, attempts, refused, method: UNASKED.to_owned() };
     match login.run().await {
-        Ok(None) => Ok(()),
+        Ok(None) => Ok(LoggedIn { method: login.method, attempts: login.attempts }),
         Ok(Some(accepts)) => Err(login.refused(accepts)),
         // Servers hang up on who has tried too often.
         Err(Lost::Closed | Lost::Goodbye(_)) if !login.attempts.is_empty() => {
@@ -31,6 +41,8 @@ struct Login<'a> {
     attempts: Vec<Attempt>,
     /// Public halves of keys that the server has refused: it counts each attempt, and hears few.
     refused: Vec<Vec<u8>>,
+    /// What has worked.
+    method: String,
 }
 
 impl Login<'_> {
@@ -192,7 +204,10 @@ impl Login<'_> {
         outcome: Result<(), CallError>,
     ) -> Result<bool, Lost> {
         match outcome {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                self.method = what.into();
+                Ok(true)
+            }
             Err(CallError::Refused(error)) => {
                 let refused = matches!(
                     error.code(),
@@ -247,3 +262,6 @@ async fn of_interest(host: &SshHost, mut keys: Vec<AgentKey>) -> Vec<AgentKey> {
     keys.sort_by_key(|key| !given.contains(&key.blob));
     keys
 }
+
+/// The method of a server that asks for none (RFC 4252 section 5.2).
+const UNASKED: &str = "none (the server asks for nothing)";

@@ -8,10 +8,11 @@ use ssh2::MethodType;
 use tokio::time::timeout;
 use tracing::warn;
 
-use super::auth;
+use super::auth::{self, LoggedIn};
 use super::dialogue::{CallError, Dialogue};
 use super::engine::Engine;
 use super::error::{Lost, SshError, SshStep};
+use super::examine::HostKeyState;
 use super::host::{HostKeys, SshHost};
 use super::known_hosts::{self, KnownKeys, Verdict};
 use super::limits::SshLimits;
@@ -19,12 +20,31 @@ use super::quick::Quick;
 
 use crate::Backend;
 
+/// A connection that is logged in.
+pub(crate) struct Greeted {
+    pub(crate) dialogue: Dialogue,
+    /// Type and fingerprint of the server's key.
+    pub(crate) host_key: String,
+    pub(crate) host_key_state: HostKeyState,
+    pub(crate) login: LoggedIn,
+}
+
+/// What becomes of a server's key that is believed for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// It is written into known_hosts.
+    KnownHosts,
+    /// Nothing: who only looks leaves no trace.
+    None,
+}
+
 /// Exchanges keys over `io`, judges the server by its key and logs in; each step has its time-out.
 pub(crate) async fn greet(
     io: Backend,
     host: &SshHost,
     limits: &SshLimits,
-) -> Result<Dialogue, SshError> {
+    memory: Memory,
+) -> Result<Greeted, SshError> {
     let server = host.address();
     let known = known_keys(host).await?;
     let lost = |source: Lost| SshError::Handshake { server: server.clone(), source };
@@ -46,11 +66,11 @@ pub(crate) async fn greet(
     let key = |session: &mut ssh2::Session| Ok(session.host_key().map(|(blob, _)| blob.to_vec()));
     let blob = dialogue.call(|engine| engine.call(key)).await;
     let blob = blob.map_err(|error: CallError| lost(error.into_lost()))?.unwrap_or_default();
-    judge(&known, &blob, host).await?;
+    let host_key_state = judge(&known, &blob, host, memory).await?;
 
     let log_in = auth::log_in(&mut dialogue, host);
-    within(limits.auth_timeout, &server, SshStep::Authentication, log_in).await??;
-    Ok(dialogue)
+    let login = within(limits.auth_timeout, &server, SshStep::Authentication, log_in).await??;
+    Ok(Greeted { dialogue, host_key: known_hosts::fingerprint(&blob), host_key_state, login })
 }
 
 /// What a future says within a time-out.
@@ -64,13 +84,21 @@ pub(crate) async fn within<T>(
     timeout(limit, future).await.map_err(timed_out)
 }
 
-async fn judge(known: &KnownKeys, blob: &[u8], host: &SshHost) -> Result<(), SshError> {
+async fn judge(
+    known: &KnownKeys,
+    blob: &[u8],
+    host: &SshHost,
+    memory: Memory,
+) -> Result<HostKeyState, SshError> {
     let key = known_hosts::fingerprint(blob);
     let name = host.known_as().name;
     let mut verdict = known.verdict(blob);
     if verdict == Verdict::Unknown && host.host_keys != HostKeys::Strict {
         // Somebody else may have believed another key meanwhile.
         verdict = known_keys(host).await?.verdict(blob);
+        if verdict == Verdict::Unknown && memory == Memory::None {
+            return Ok(HostKeyState::WouldBeAccepted);
+        }
         if verdict == Verdict::Unknown {
             let remembered = remember(host, &name, blob).await;
             return match (remembered, host.host_keys) {
@@ -79,14 +107,14 @@ async fn judge(known: &KnownKeys, blob: &[u8], host: &SshHost) -> Result<(), Ssh
                         host = name,
                         key, "its key is believed unchecked, and cannot be remembered: {error}"
                     );
-                    Ok(())
+                    Ok(HostKeyState::Known)
                 }
-                (remembered, _) => remembered,
+                (remembered, _) => remembered.map(|()| HostKeyState::Known),
             };
         }
     }
     match verdict {
-        Verdict::Known => Ok(()),
+        Verdict::Known => Ok(HostKeyState::Known),
         Verdict::Unknown => {
             let files: Vec<_> =
                 host.known_hosts.iter().chain(&host.global_known_hosts).cloned().collect();
@@ -176,3 +204,31 @@ fn append(file: &Path, line: &str) -> io::Result<()> {
 
 /// The largest known_hosts file that is read, in bytes: some ten thousand keys.
 const MAX_KNOWN_HOSTS_SIZE: u64 = 4 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_only_looks_writes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("new/known_hosts");
+        let mut host = SshHost::new("hv1", "root");
+        host.known_hosts.push(file.clone());
+        let blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x03key";
+        let judged = async |host: &SshHost, memory| {
+            judge(&known_keys(host).await.unwrap(), blob, host, memory).await
+        };
+        assert!(matches!(judged(&host, Memory::None).await, Err(SshError::HostKeyUnknown { .. })));
+        for host_keys in [HostKeys::AcceptNew, HostKeys::Unchecked] {
+            host.host_keys = host_keys;
+            let state = judged(&host, Memory::None).await.unwrap();
+            assert_eq!(state, HostKeyState::WouldBeAccepted);
+            assert!(!file.parent().unwrap().exists());
+        }
+        for memory in [Memory::KnownHosts, Memory::None] {
+            assert_eq!(judged(&host, memory).await.unwrap(), HostKeyState::Known);
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), known_hosts::line("hv1", blob));
+        }
+    }
+}

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info};
 
-use super::connect::{greet, within};
+use super::connect::{Greeted, Memory, greet, within};
 use super::driver::{self, Health};
 use super::error::{Lost, SshError, SshStep};
 use super::host::{SshHost, SshProxy};
@@ -29,6 +29,7 @@ pub(crate) struct Pool {
     servers: Mutex<HashMap<Arc<SshHost>, Connections>>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    memory: Memory,
 }
 
 /// The connections to one server.
@@ -62,7 +63,23 @@ impl Pool {
             servers: Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            memory: Memory::KnownHosts,
         })
+    }
+
+    /// One with the same limits and none of the connections, which writes nothing down. It ends with this one.
+    pub(crate) fn apart(&self) -> Arc<Self> {
+        Arc::new(Self {
+            limits: self.limits.clone(),
+            servers: Mutex::default(),
+            tasks: self.tasks.clone(),
+            stop: self.stop.child_token(),
+            memory: Memory::None,
+        })
+    }
+
+    pub(crate) const fn limits(&self) -> &SshLimits {
+        &self.limits
     }
 
     /// Connects to `target` through `host`. Each step has its time-out, jump hosts' steps their own.
@@ -192,13 +209,14 @@ impl Pool {
     ) -> Result<Arc<Connection>, Arc<SshError>> {
         let start = Instant::now();
         let io = self.reach(host).await?;
-        let dialogue = greet(io, host, &self.limits).await?;
+        let Greeted { dialogue, login, .. } = greet(io, host, &self.limits, self.memory).await?;
         info!(
             server = host.address(),
             user = host.user,
             ms = start.elapsed().as_millis(),
             "SSH connection opened"
         );
+        debug!(server = host.address(), method = login.method, "logged in");
         let places = self.limits.channels_per_connection;
         let (requests, asked) = mpsc::channel(places.max(1));
         let health = Arc::<Health>::default();
@@ -223,7 +241,7 @@ impl Pool {
     }
 
     /// The server's port, by TCP or through another server.
-    async fn reach(self: &Arc<Self>, host: &SshHost) -> Result<Backend, Arc<SshError>> {
+    pub(crate) async fn reach(self: &Arc<Self>, host: &SshHost) -> Result<Backend, Arc<SshError>> {
         let server = host.address();
         match &host.proxy {
             SshProxy::Command => Err(Arc::new(SshError::ProxyCommand { server })),
