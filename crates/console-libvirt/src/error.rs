@@ -1,4 +1,4 @@
-//! Why a domain could not be looked up.
+//! Why a libvirt has no answer.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use virt::error::{ErrorNumber, ErrorNumberEnum};
 
 use crate::shown::{scrubbed, shown};
 
-/// Why a domain could not be looked up. Cheap to clone: everybody who waits for one attempt gets the same error.
+/// Why a domain could not be looked up, or a libvirt could not be asked otherwise. Cheap to clone: everybody who waits for one attempt gets the same error.
 ///
 /// The texts are for a log: they name the URI (without its parameters) and carry libvirt's own words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,9 +102,11 @@ impl LookupError {
         }
     }
 
-    pub(crate) fn refused(uri: &str, uuid: Uuid, error: &virt::error::Error) -> Self {
+    pub(crate) fn refused(uri: &str, uuid: Option<Uuid>, error: &virt::error::Error) -> Self {
         let code = error.code().to_raw();
-        if code == ErrorNumberEnum::from(ErrorNumber::NoDomain).to_raw() {
+        if let Some(uuid) = uuid
+            && code == ErrorNumberEnum::from(ErrorNumber::NoDomain).to_raw()
+        {
             return Self::NoSuchDomain { uri: shown(uri), uuid };
         }
         Self::Refused { uri: shown(uri), text: scrubbed(error.message(), uri), code }

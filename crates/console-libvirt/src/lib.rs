@@ -2,10 +2,11 @@
 //!
 //! What it is: [`Libvirt::domain_xml`] asks the libvirt at an [`Endpoint`] for a domain by its uuid. It keeps one connection for each, shared by
 //! everybody who asks, opened once however many ask at the same moment, kept alive by libvirt's own pings, and reopened when it
-//! has died, so that a restart of libvirtd costs no console.
+//! has died, so that a restart of libvirtd costs no console. For diagnosis, [`Libvirt::about`] and [`Libvirt::domains`] ask in the same way what
+//! it is and whom it has.
 //!
-//! What it is not: it understands no XML (see libvirt-graphics), changes nothing in libvirt, and asks for no consoles' passwords
-//! (no `VIR_DOMAIN_XML_SECURE`).
+//! What it is not: it understands no XML (see libvirt-graphics) and changes nothing in libvirt. Only [`Libvirt::domain_xml_with_passwords`] asks for
+//! consoles' passwords (`VIR_DOMAIN_XML_SECURE`), and what it returns cannot be printed.
 //!
 //! Invariants:
 //!
@@ -38,7 +39,9 @@
 
 #![deny(unsafe_code)]
 
+mod about;
 mod connect;
+mod domains;
 mod endpoint;
 mod error;
 mod events;
@@ -46,8 +49,12 @@ mod libvirt;
 mod lookup;
 mod pauses;
 mod queue;
+mod request;
 mod shown;
+mod xml;
 
+pub use about::{About, Version};
+pub use domains::{Listed, MAX_LISTED};
 pub use endpoint::Endpoint;
 pub use error::LookupError;
 pub use libvirt::{Libvirt, LibvirtSettings, UNUSED_FOR};

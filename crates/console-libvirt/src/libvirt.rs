@@ -5,14 +5,19 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use secrecy::SecretString;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use crate::about::{About, AboutIt};
+use crate::domains::{Domains, Listed};
 use crate::endpoint::Endpoint;
 use crate::error::LookupError;
 use crate::events;
 use crate::queue::Queue;
+use crate::request::{Answer, Question};
 use crate::shown::shown;
+use crate::xml::{DomainXml, DomainXmlWithPasswords};
 
 /// How patient to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,8 +81,56 @@ impl Libvirt {
         endpoint: &Endpoint,
         uuid: Uuid,
     ) -> Result<Arc<str>, LookupError> {
+        self.ask(endpoint, DomainXml(uuid)).await
+    }
+
+    /// The same with what `VIR_DOMAIN_XML_SECURE` shows besides: the passwords of consoles, and until when they hold. For diagnosis only; the whole
+    /// text is a secret.
+    ///
+    /// # Errors
+    ///
+    /// As [`domain_xml`](Self::domain_xml). A libvirtd with access control of its own (polkit) may refuse this and not that.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`domain_xml`](Self::domain_xml).
+    pub async fn domain_xml_with_passwords(
+        &self,
+        endpoint: &Endpoint,
+        uuid: Uuid,
+    ) -> Result<SecretString, LookupError> {
+        self.ask(endpoint, DomainXmlWithPasswords(uuid)).await
+    }
+
+    /// What the libvirt at `endpoint` says of itself, and how long it takes to say something. What it does not know is left out.
+    ///
+    /// # Errors
+    ///
+    /// As [`domain_xml`](Self::domain_xml), but for a missing domain.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`domain_xml`](Self::domain_xml).
+    pub async fn about(&self, endpoint: &Endpoint) -> Result<About, LookupError> {
+        self.ask(endpoint, AboutIt).await
+    }
+
+    /// All domains, running and defined, at most [`MAX_LISTED`](crate::MAX_LISTED), sorted by name. Two calls to libvirt, however many they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`domain_xml`](Self::domain_xml), but for a missing domain.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`domain_xml`](Self::domain_xml).
+    pub async fn domains(&self, endpoint: &Endpoint) -> Result<Vec<Listed>, LookupError> {
+        self.ask(endpoint, Domains).await
+    }
+
+    async fn ask<Q: Question>(&self, endpoint: &Endpoint, question: Q) -> Answer<Q> {
         let limit = self.settings.timeout;
-        let answer = self.queue(endpoint).submit(uuid)?;
+        let answer = self.queue(endpoint).submit(question)?;
         match timeout(limit, answer).await {
             Ok(Ok(answer)) => answer,
             // The queue was closed, or its worker died: nobody will answer.

@@ -1,14 +1,14 @@
-//! One lookup on a worker's thread: the connection opened if need be, the domain asked for.
+//! One lookup on a worker's thread: the connection opened if need be, the question asked.
 
 use std::time::Duration;
 
 use tracing::{debug, info};
-use uuid::Uuid;
 use virt::connect::Connect;
 
 use crate::connect;
 use crate::endpoint::Endpoint;
 use crate::error::LookupError;
+use crate::request::{Answer, Question};
 use crate::shown::shown;
 
 /// A worker's connection to one libvirt.
@@ -24,15 +24,15 @@ impl Connection {
         Self { endpoint, limit, keepalive, open: None }
     }
 
-    /// The live XML of a domain. A connection that turns out to be dead is reopened, once.
-    pub(crate) fn domain_xml(&mut self, uuid: Uuid) -> Result<String, LookupError> {
+    /// Asks. A connection that turns out to be dead is reopened, once.
+    pub(crate) fn ask<Q: Question>(&mut self, question: &Q) -> Answer<Q> {
         let kept = self.open.take().filter(is_alive);
         let was_kept = kept.is_some();
         let connection = match kept {
             Some(kept) => kept,
             None => self.connect()?,
         };
-        match xml(&connection, uuid) {
+        match question.ask(&connection) {
             Err(error) if was_kept && !is_alive(&connection) => {
                 info!(
                     uri = shown(&self.endpoint.uri),
@@ -41,19 +41,21 @@ impl Connection {
                 );
                 drop(connection);
                 let connection = self.connect()?;
-                self.answer(connection, uuid)
+                let answer = question.ask(&connection);
+                self.keep(connection, question, answer)
             }
-            answer => {
-                self.open = Some(connection);
-                answer.map_err(|error| LookupError::refused(&self.endpoint.uri, uuid, &error))
-            }
+            answer => self.keep(connection, question, answer),
         }
     }
 
-    fn answer(&mut self, connection: Connect, uuid: Uuid) -> Result<String, LookupError> {
-        let answer = xml(&connection, uuid);
+    fn keep<Q: Question>(
+        &mut self,
+        connection: Connect,
+        question: &Q,
+        answer: Result<Q::Answer, virt::error::Error>,
+    ) -> Answer<Q> {
         self.open = Some(connection);
-        answer.map_err(|error| LookupError::refused(&self.endpoint.uri, uuid, &error))
+        answer.map_err(|error| LookupError::refused(&self.endpoint.uri, question.domain(), &error))
     }
 
     fn connect(&self) -> Result<Connect, LookupError> {
@@ -70,12 +72,6 @@ impl Connection {
 }
 
 /// Only the connection's own state is asked; this does not block.
-fn is_alive(connection: &Connect) -> bool {
+pub(crate) fn is_alive(connection: &Connect) -> bool {
     connection.is_alive().unwrap_or(false)
-}
-
-fn xml(connection: &Connect, uuid: Uuid) -> Result<String, virt::error::Error> {
-    let uuid = uuid.hyphenated().to_string();
-    // No flags: the running domain, without passwords.
-    connection.lookup_domain_by_uuid_string(&uuid)?.xml_desc(0)
 }

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tracing::warn;
-use uuid::Uuid;
 
 use crate::endpoint::Endpoint;
 use crate::error::LookupError;
 use crate::lookup::Connection;
 use crate::pauses::Pauses;
+use crate::request::{Answer, Answered, Question, Request, request};
 use crate::shown::shown;
 
 /// How many requests may wait for one libvirt; further ones are refused at once.
@@ -32,9 +32,6 @@ pub const MAX_HANGING: usize = 64;
 /// must not lock the host out for ever; nor may a host that hangs for days collect threads.
 const COUNTS_FOR: Duration = Duration::from_secs(60);
 
-/// What came of a request.
-pub(crate) type Answer = Result<Arc<str>, LookupError>;
-
 /// The requests for one libvirt.
 pub(crate) struct Queue {
     endpoint: Endpoint,
@@ -46,7 +43,7 @@ pub(crate) struct Queue {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Request>,
+    waiting: VecDeque<Box<dyn Request>>,
     /// The number of the worker that answers; others have been abandoned.
     worker: Option<u64>,
     workers_so_far: u64,
@@ -56,11 +53,6 @@ struct State {
     busy_since: Option<Instant>,
     closed: bool,
     pauses: Pauses,
-}
-
-struct Request {
-    uuid: Uuid,
-    answer: oneshot::Sender<Answer>,
 }
 
 impl Queue {
@@ -75,16 +67,16 @@ impl Queue {
     }
 
     /// Enters a request; a worker that has been inside libvirt for as long as the patience goes counts as hanging.
-    pub(crate) fn submit(
+    pub(crate) fn submit<Q: Question>(
         self: &Arc<Self>,
-        uuid: Uuid,
-    ) -> Result<oneshot::Receiver<Answer>, LookupError> {
+        question: Q,
+    ) -> Result<oneshot::Receiver<Answer<Q>>, LookupError> {
         let mut state = self.lock();
         if let Some(error) = state.pauses.last_failure(Instant::now()) {
             return Err(error);
         }
         if state.waiting.len() >= MAX_WAITING {
-            state.waiting.retain(|request| !request.answer.is_closed());
+            state.waiting.retain(|request| !request.is_withdrawn());
             if state.waiting.len() >= MAX_WAITING {
                 return Err(LookupError::Busy { uri: shown(&self.endpoint.uri) });
             }
@@ -108,10 +100,10 @@ impl Queue {
         if state.worker.is_none() {
             self.start_worker(&mut state)?;
         }
-        let (answer, answered) = oneshot::channel();
-        state.waiting.push_back(Request { uuid, answer });
+        let (request, answer) = request(question);
+        state.waiting.push_back(request);
         self.wake.notify_all();
-        Ok(answered)
+        Ok(answer)
     }
 
     /// Ends the workers that are not inside libvirt; those that are end when they come back.
@@ -145,13 +137,13 @@ impl Queue {
     fn work(&self, number: u64) {
         let mut connection = Connection::new(self.endpoint.clone(), self.patience, self.keepalive);
         while let Some(request) = self.next_request(number) {
-            let answer = connection.domain_xml(request.uuid).map(Arc::from);
-            self.finish(number, request, answer);
+            let answered = request.ask(&mut connection);
+            self.finish(number, answered);
         }
     }
 
     /// The next request that somebody still waits for; `None` when this worker is to end.
-    fn next_request(&self, number: u64) -> Option<Request> {
+    fn next_request(&self, number: u64) -> Option<Box<dyn Request>> {
         let mut state = self.lock();
         loop {
             if state.worker != Some(number) {
@@ -162,7 +154,7 @@ impl Queue {
                 return None;
             }
             match state.waiting.pop_front() {
-                Some(request) if request.answer.is_closed() => {}
+                Some(request) if request.is_withdrawn() => {}
                 Some(request) => {
                     state.busy_since = Some(Instant::now());
                     return Some(request);
@@ -172,24 +164,23 @@ impl Queue {
         }
     }
 
-    fn finish(&self, number: u64, request: Request, answer: Answer) {
+    fn finish(&self, number: u64, answered: Box<dyn Answered>) {
         let mut state = self.lock();
         if state.worker == Some(number) {
             state.busy_since = None;
-            match &answer {
-                Err(error) if error.is_unconnected() => {
+            match answered.failure() {
+                Some(error) if error.is_unconnected() => {
                     state.pauses.failed(error.clone(), Instant::now());
                     // One attempt for all who waited for it: a dead host is not tried once for each of them.
                     for other in state.waiting.drain(..) {
-                        // Who no longer waits needs no answer.
-                        let _ = other.answer.send(answer.clone());
+                        other.fail(error.clone());
                     }
                 }
                 _ => state.pauses.succeeded(),
             }
         }
         drop(state);
-        let _ = request.answer.send(answer);
+        answered.send();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
