@@ -16,14 +16,18 @@ use crate::host::{Host, SshOptions};
 use crate::inventory::InventoryError;
 use crate::ssh_config::SshConfig;
 
+mod content;
 mod error;
+mod guest;
 mod mysql;
 mod postgres;
 mod question;
 mod row;
 mod sqlite;
 
+pub use content::{MAX_CHECKED_GUESTS, PanelContent};
 pub use error::DatabaseError;
+pub use guest::PanelGuest;
 pub use question::Panel;
 
 use question::{Found, Question};
@@ -37,7 +41,7 @@ pub const MAX_CHECKED_HOSTS: usize = 10_000;
 /// A panel's database, asked anew for each guest.
 ///
 /// It is only ever read: SQLite's file is opened for reading (and never with a lock that would hold up the panel's writes for longer than one
-/// small query), servers are asked in transactions that cannot write.
+/// query), servers are asked in transactions that cannot write.
 pub struct PanelDatabase {
     url: DatabaseUrl,
     limit: Duration,
@@ -86,7 +90,7 @@ impl PanelDatabase {
         let Ok(number) = i64::try_from(id.get()) else { return Err(unknown) };
         let uuid = token.domain().as_uuid().hyphenated().to_string();
         let found = self.ask(Question::Guest { host: number, uuid }).await?;
-        let Some(row) = found.rows.into_iter().next() else { return Err(unknown) };
+        let Some(row) = found.hosts.into_iter().next() else { return Err(unknown) };
         if row.instances == 0 {
             let host = row.shown_name();
             return Err(InventoryError::UnknownGuest { id, host, panel: found.panel });
@@ -106,11 +110,27 @@ impl PanelDatabase {
     pub async fn hosts(&self) -> Result<PanelHosts, DatabaseError> {
         let found = self.ask(Question::Hosts).await?;
         let (mut hosts, mut unusable) = (Vec::new(), Vec::new());
-        for row in found.rows {
+        for row in found.hosts {
             hosts.extend(row.host_id().map(|id| (id, row.shown_name())));
             unusable.extend(row.into_host(&self.ssh, &self.options).err());
         }
         Ok(PanelHosts { panel: found.panel, hosts, unusable })
+    }
+
+    /// All that the database says of hosts and guests: two questions, one after the other, each within the limit. What is written between them may
+    /// be in one answer and not in the other.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be asked, or is no panel's.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future abandons the query.
+    pub(crate) async fn content(&self) -> Result<PanelContent, DatabaseError> {
+        let Found { panel, hosts, .. } = self.ask(Question::Hosts).await?;
+        let Found { guests, .. } = self.ask(Question::Guests).await?;
+        Ok(PanelContent::new(panel, hosts, guests, &self.ssh, &self.options))
     }
 
     async fn ask(&self, question: Question) -> Result<Found, DatabaseError> {

@@ -1,25 +1,25 @@
 //! Host ids and the hosts behind them.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use console_token::{ConsoleToken, HostId};
 
-use crate::database::{DatabaseError, Panel, PanelDatabase, PanelHosts};
+use crate::database::{DatabaseError, Panel, PanelContent, PanelDatabase, PanelHosts};
 use crate::host::Host;
 
 /// The known hypervisors: a fixed list, and a panel's database.
 #[derive(Debug, Default)]
 pub struct Inventory {
-    hosts: HashMap<HostId, Arc<Host>>,
+    hosts: BTreeMap<HostId, Arc<Host>>,
     database: Option<PanelDatabase>,
 }
 
 impl Inventory {
     /// An inventory of these hosts; of several with one id the first counts.
     pub fn new(hosts: impl IntoIterator<Item = Host>) -> Self {
-        let mut known = HashMap::new();
+        let mut known = BTreeMap::new();
         for host in hosts {
             if let Entry::Vacant(place) = known.entry(host.id()) {
                 place.insert(Arc::new(host));
@@ -32,6 +32,11 @@ impl Inventory {
     #[must_use]
     pub fn with_database(self, database: PanelDatabase) -> Self {
         Self { database: Some(database), ..self }
+    }
+
+    /// The hosts of the fixed list, by their number. Those of a database are not among them: see [`panel`](Self::panel).
+    pub fn hosts(&self) -> impl Iterator<Item = &Arc<Host>> {
+        self.hosts.values()
     }
 
     /// The host of a token. One of the fixed list is taken as it is, and for all of its guests; one of the database must have the token's
@@ -70,6 +75,24 @@ impl Inventory {
             Some(InventoryError::Clash { id: *id, ours, theirs: theirs.clone() })
         };
         found.hosts.iter().find_map(clash).map_or(Ok(Some(found)), Err)
+    }
+
+    /// The panel's hosts, whole and as [`host`](Self::host) would return them, and its guests, as the database has them now; nothing without a
+    /// database. That a number means two hosts is no error here, but in [`check`](Self::check); the fixed list's counts.
+    ///
+    /// It takes up to twice the database's limit, since hosts and guests are asked for one after the other: what the panel writes between the
+    /// two may be in one and not in the other.
+    ///
+    /// # Errors
+    ///
+    /// [`InventoryError::Database`]: it cannot be asked, or is no panel's. Rows that make no sense are no errors, but part of the answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect.
+    pub async fn panel(&self) -> Result<Option<PanelContent>, InventoryError> {
+        let Some(database) = &self.database else { return Ok(None) };
+        Ok(Some(database.content().await?))
     }
 }
 
@@ -167,5 +190,9 @@ mod tests {
         assert_eq!(inventory.host(token(2)).await.unwrap().name(), "b");
         let error = inventory.host(token(3)).await.unwrap_err();
         assert_eq!(error.to_string(), "there is no host 3");
+        assert!(inventory.panel().await.unwrap().is_none());
+        let sorted = Inventory::new([host(10, "j"), host(2, "b"), host(10, "k"), host(1, "a")]);
+        let sorted: Vec<_> = sorted.hosts().map(|host| (host.id().get(), host.name())).collect();
+        assert_eq!(sorted, [(1, "a"), (2, "b"), (10, "j")]);
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! What it is: [`Host`], a hypervisor's name, login, libvirt URI and access; [`SshAccess`], how its SSH server is
 //! logged in at, for which [`SshConfig`] reads ssh_config; and [`Inventory`],
-//! which finds the host of a [`ConsoleToken`] in a fixed list or in a [`PanelDatabase`], WebVirtMgr's or WebVirtCloud's.
+//! which finds the host of a [`ConsoleToken`] in a fixed list or in a [`PanelDatabase`], WebVirtMgr's or WebVirtCloud's, and shows both whole
+//! for a diagnosis ([`PanelContent`]).
 //!
 //! What it is not: it connects to no host, only to the database, which it never writes; it reads no configuration but ssh_config.
 //!
@@ -44,7 +45,8 @@ mod ssh_tokens;
 pub use console_route::Tunnel;
 pub use console_token::{ConsoleToken, HostId};
 pub use database::{
-    DatabaseError, MAX_CHECKED_HOSTS, MAX_DATABASE_CONNECTIONS, Panel, PanelDatabase, PanelHosts,
+    DatabaseError, MAX_CHECKED_GUESTS, MAX_CHECKED_HOSTS, MAX_DATABASE_CONNECTIONS, Panel,
+    PanelContent, PanelDatabase, PanelGuest, PanelHosts,
 };
 pub use database_url::DatabaseUrl;
 pub use host::{Connection, Host, HostError, HostKeys, Login, SshOptions};

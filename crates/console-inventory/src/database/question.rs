@@ -6,6 +6,7 @@ use sqlx::database::HasStatementCache;
 use sqlx::{AssertSqlSafe, ColumnIndex, Database, Decode, Encode, Executor, IntoArguments, Type};
 
 use crate::database::error::AskError;
+use crate::database::guest::GuestRow;
 use crate::database::row::HostRow;
 
 /// Whose database it is, which its tables tell.
@@ -33,13 +34,16 @@ pub(crate) enum Question {
     Guest { host: i64, uuid: String },
     /// All hosts.
     Hosts,
+    /// All guests.
+    Guests,
 }
 
-/// What is found.
+/// What is found: hosts, or guests where those were asked for.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) panel: Panel,
-    pub(crate) rows: Vec<HostRow>,
+    pub(crate) hosts: Vec<HostRow>,
+    pub(crate) guests: Vec<GuestRow>,
 }
 
 /// One engine's SQL.
@@ -53,11 +57,16 @@ pub(crate) struct Statements {
 pub(crate) struct Queries {
     guest: &'static str,
     hosts: &'static str,
+    guests: &'static str,
 }
 
 impl Queries {
-    pub(crate) const fn new(guest: &'static str, hosts: &'static str) -> Self {
-        Self { guest, hosts }
+    pub(crate) const fn new(
+        guest: &'static str,
+        hosts: &'static str,
+        guests: &'static str,
+    ) -> Self {
+        Self { guest, hosts, guests }
     }
 }
 
@@ -94,6 +103,19 @@ macro_rules! queries {
                 "FROM ",
                 $hosts,
                 " c ORDER BY c.id LIMIT 10000"
+            ),
+            concat!(
+                "SELECT CAST(i.id AS ",
+                $integer,
+                "), CAST(i.compute_id AS ",
+                $integer,
+                "), i.name, i.uuid, ",
+                "(SELECT COUNT(*) FROM ",
+                $hosts,
+                " c WHERE c.id = i.compute_id) ",
+                "FROM ",
+                $guests,
+                " i ORDER BY i.id LIMIT 100000"
             ),
         )
     };
@@ -133,13 +155,20 @@ where
             sqlx::query(queries.guest).bind(uuid.clone()).bind(*host)
         }
         Question::Hosts => sqlx::query(queries.hosts),
+        Question::Guests => sqlx::query(queries.guests),
     };
     let rows = query.persistent(false).fetch_all(&mut *connection).await?;
     if is_begun {
         (&mut *connection).execute("ROLLBACK").await?;
     }
-    let rows = rows.iter().map(HostRow::decode).collect::<Result<_, _>>()?;
-    Ok(Found { panel, rows })
+    let (mut hosts, mut guests) = (Vec::new(), Vec::new());
+    match question {
+        Question::Guest { .. } | Question::Hosts => {
+            hosts = rows.iter().map(HostRow::decode).collect::<Result<_, _>>()?;
+        }
+        Question::Guests => guests = rows.iter().map(GuestRow::decode).collect(),
+    }
+    Ok(Found { panel, hosts, guests })
 }
 
 fn panel(tables: &[String]) -> Result<Panel, AskError> {
@@ -158,6 +187,14 @@ fn panel(tables: &[String]) -> Result<Panel, AskError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::database::{MAX_CHECKED_GUESTS, MAX_CHECKED_HOSTS};
+
+    #[test]
+    fn the_queries_end_where_the_constants_say() {
+        let queries = queries!("hosts", "guests", "INTEGER", "?1", "?2");
+        assert!(queries.hosts.ends_with(&format!(" LIMIT {MAX_CHECKED_HOSTS}")));
+        assert!(queries.guests.ends_with(&format!(" LIMIT {MAX_CHECKED_GUESTS}")));
+    }
 
     #[test]
     fn the_tables_tell_whose_database_it_is() {

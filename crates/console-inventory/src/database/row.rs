@@ -55,10 +55,8 @@ impl HostRow {
 
     /// Its name, fit for one line of a log.
     pub(crate) fn shown_name(&self) -> String {
-        let name = self.name.as_deref().unwrap_or_default().trim();
-        let is_plain =
-            (1..=MAX_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control);
-        if is_plain { name.to_owned() } else { format!("host {}", self.id) }
+        plain_name(self.name.as_deref(), MAX_NAME)
+            .map_or_else(|| format!("host {}", self.id), str::to_owned)
     }
 
     /// The host that it describes, reached as the panels reach it.
@@ -108,6 +106,13 @@ impl HostRow {
     }
 }
 
+/// A name that is fit for one line of a log and has at most `max` characters; nothing for any other.
+pub(crate) fn plain_name(name: Option<&str>, max: usize) -> Option<&str> {
+    let name = name.unwrap_or_default().trim();
+    let is_plain = (1..=max).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    is_plain.then_some(name)
+}
+
 /// What may be a login with its password, put into the wrong field, is not repeated.
 fn shown(text: &str) -> String {
     if text.contains([':', '@']) {
@@ -117,7 +122,7 @@ fn shown(text: &str) -> String {
     format!("{cut:?}")
 }
 
-/// The longest name, in characters; the panels' column holds 64.
+/// The longest name, in characters; the panels' columns hold 64.
 const MAX_NAME: usize = 100;
 
 /// The most characters of a value that a message repeats.
