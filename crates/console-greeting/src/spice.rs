@@ -143,6 +143,22 @@ pub fn link_message(bytes: &[u8]) -> Result<Option<LinkMessage>, GreetingError> 
     }))
 }
 
+/// A client's link message on a channel without capabilities; `connection_id` is 0 on the main channel.
+pub fn link(channel: Channel, connection_id: u32) -> Vec<u8> {
+    let mut message = Vec::new();
+    message.extend_from_slice(&MAGIC);
+    for number in [VERSION.0, VERSION.1, MESSAGE, connection_id] {
+        message.extend_from_slice(&number.to_le_bytes());
+    }
+    // Which of several channels of that type: the first.
+    message.extend_from_slice(&[channel.0, 0]);
+    // No capabilities, which would be behind all this.
+    for number in [0, 0, MESSAGE] {
+        message.extend_from_slice(&number.to_le_bytes());
+    }
+    message
+}
+
 /// A server's whole reply to a link message that refuses the channel, byte for byte as spice-server writes it.
 pub fn refusal(error: LinkError) -> Vec<u8> {
     let mut reply = Vec::new();
@@ -232,6 +248,13 @@ mod tests {
             link_message(&hostile),
             Err(GreetingError::TooShort { announced: 17, needed: 18 })
         );
+    }
+
+    #[test]
+    fn a_link_message_of_ours_is_one() {
+        let expected =
+            LinkMessage { version: (2, 2), connection_id: 7, channel: Channel(2), channel_id: 0 };
+        assert_eq!(link_message(&link(Channel(2), 7)), Ok(Some(expected)));
     }
 
     #[test]

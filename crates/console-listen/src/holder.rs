@@ -20,6 +20,11 @@ pub struct Holder {
 }
 
 impl Holder {
+    /// As somebody else saw it, who may see more.
+    pub const fn known(user: Option<String>, pid: Option<u32>, program: Option<String>) -> Self {
+        Self { user, pid, program }
+    }
+
     /// What can be known of the process with this number and user; numbers that are not positive are of another PID namespace.
     pub(crate) fn new(pid: i32, user: u32) -> Self {
         let program = Process::new(pid).ok().and_then(|process| program(&process));

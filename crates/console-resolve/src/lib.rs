@@ -31,5 +31,5 @@ mod resolver;
 mod shared;
 
 pub use error::{ResolveError, ResolveFault};
-pub use resolver::{Console, Resolver};
+pub use resolver::{Console, Resolver, endpoint};
 pub use shared::SPICE_SHARE;

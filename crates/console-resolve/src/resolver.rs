@@ -136,7 +136,8 @@ fn console(domain: &Domain, routed: Routed<Arc<SshAccess>>) -> Console {
     Console { domain: domain.name().to_owned(), kind: routed.kind, route: routed.route }
 }
 
-fn endpoint(host: &Host) -> Endpoint {
+/// The libvirt of a host, and who we are there.
+pub fn endpoint(host: &Host) -> Endpoint {
     let mut endpoint = Endpoint::new(host.libvirt_uri());
     if let Some((address, port)) = host.libvirt_address() {
         endpoint = endpoint.listening_on(address, port);
