@@ -4,19 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use console_config::{
-    DatabaseSettings, DatabaseUrl, HostSettings, ServerSettings, Settings, SshHostKeys,
-    SshSettings, SshTunnel,
-};
-use console_inventory::{
-    Connection, Host, Inventory, InventoryError, Login, PanelDatabase, SshAccess, SshConfig,
-    SshOptions, SshUser, Tunnel,
-};
-use console_libvirt::{Libvirt, LibvirtSettings};
-use console_proxy::{
-    ConsoleKind, ConsoleToken, Fault, HostKeys, Refusal, Resolve, SshHost, SshProxy, Target,
-};
+use anyhow::Result;
+use console_assembly::ssh_host;
+use console_config::{DatabaseUrl, ServerSettings, Settings};
+use console_inventory::InventoryError;
+use console_libvirt::Libvirt;
+use console_proxy::{ConsoleKind, ConsoleToken, Fault, Refusal, Resolve, Target};
 use console_resolve::{ResolveError, ResolveFault, Resolver};
 use tracing::{error, info, warn};
 
@@ -30,27 +23,19 @@ pub(crate) struct Adapter {
 
 /// The resolver that the settings describe.
 pub(crate) fn resolver(settings: &Settings) -> Result<Adapter> {
-    let user = &service_user();
-    let libvirt =
-        LibvirtSettings { timeout: settings.server.lookup_timeout, ..LibvirtSettings::default() };
-    let hosts: Vec<Host> =
-        settings.hosts.iter().map(|host| inventory_host(host, user)).collect::<Result<_>>()?;
-    if hosts.is_empty() && settings.database.is_none() {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    let user = console_assembly::service_user(variable("HOME"), variable("SSH_AUTH_SOCK"));
+    if settings.hosts.is_empty() && settings.database.is_none() {
         warn!(
             remedy =
                 "set database_url to the panel's database, or add [[hosts]] to the configuration",
             "no host is configured, so no token leads to a console"
         );
     }
-    let mut inventory = Inventory::new(hosts);
-    if let Some(DatabaseSettings { url, timeout }) = &settings.database {
-        let config = ssh_config(&settings.ssh, user)?;
-        let options = ssh_options(&settings.ssh);
-        let database = PanelDatabase::new(url.clone(), *timeout, config, options);
-        inventory = inventory.with_database(database);
-    }
+    let inventory = console_assembly::inventory(settings, &user)?;
+    let libvirt = Libvirt::new(console_assembly::libvirt_settings(&settings.server));
     let database = settings.database.as_ref().map(|database| database.url.clone());
-    Ok(Adapter { resolver: Resolver::new(inventory, Libvirt::new(libvirt)), database })
+    Ok(Adapter { resolver: Resolver::new(inventory, libvirt), database })
 }
 
 /// The server's settings; its bound is for a lookup as a whole, the database's part included.
@@ -58,94 +43,6 @@ pub(crate) fn bounds(settings: Settings) -> ServerSettings {
     let mut server = settings.server;
     server.lookup_timeout += settings.database.map_or(Duration::ZERO, |database| database.timeout);
     server
-}
-
-/// Who this program runs as.
-fn service_user() -> SshUser {
-    // As ssh does it: HOME may still be that of who started us.
-    let user = nix::unistd::User::from_uid(nix::unistd::Uid::effective()).ok().flatten();
-    let (name, home) = user.map(|user| (user.name, user.dir)).unzip();
-    let home = home.or_else(|| std::env::var_os("HOME").map(PathBuf::from));
-    let agent = std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
-    let home = home.unwrap_or_else(|| "/nonexistent".into());
-    SshUser { name: name.unwrap_or_default(), home, agent }
-}
-
-fn inventory_host(settings: &HostSettings, user: &SshUser) -> Result<Host> {
-    let config = match &settings.connection {
-        console_config::Connection::Ssh(_) => {
-            ssh_config(&settings.ssh, user).with_context(|| format!("host {}", settings.name))?
-        }
-        _ => SshConfig::default(),
-    };
-    let connection = match &settings.connection {
-        console_config::Connection::Socket => Connection::Socket,
-        console_config::Connection::Tcp(endpoint) => Connection::Tcp(endpoint.clone()),
-        console_config::Connection::Tls(endpoint) => Connection::Tls(endpoint.clone()),
-        console_config::Connection::Ssh(endpoint) => {
-            Connection::Ssh(endpoint.clone(), ssh_options(&settings.ssh))
-        }
-    };
-    let login = Login {
-        name: settings.login.clone(),
-        password: settings.password.as_ref().map(|password| password.expose().into()),
-    };
-    let uri = settings.uri.as_deref();
-    Ok(Host::new(settings.id, &settings.name, &connection, login, &config, uri)?)
-}
-
-fn ssh_config(settings: &SshSettings, user: &SshUser) -> Result<SshConfig> {
-    Ok(match &settings.config {
-        Some(file) => SshConfig::of_file(file, user),
-        None => SshConfig::of_user(user),
-    }?)
-}
-
-fn ssh_options(settings: &SshSettings) -> SshOptions {
-    SshOptions {
-        key: settings.key.clone(),
-        known_hosts: settings.known_hosts.clone(),
-        own_config: settings.config.is_some(),
-        host_keys: settings.host_keys.map(|keys| match keys {
-            SshHostKeys::Strict => console_inventory::HostKeys::Strict,
-            SshHostKeys::AcceptNew => console_inventory::HostKeys::AcceptNew,
-        }),
-        tunnel: match settings.tunnel {
-            SshTunnel::WhenNeeded => Tunnel::WhenNeeded,
-            SshTunnel::Always => Tunnel::Always,
-        },
-    }
-}
-
-fn ssh_host(access: SshAccess) -> SshHost {
-    SshHost {
-        name: access.name,
-        hostname: access.hostname,
-        port: access.port,
-        user: access.user,
-        keys: access.keys,
-        usual_keys: access.usual_keys,
-        agent: access.agent,
-        identities_only: access.identities_only,
-        password: access.password,
-        known_hosts: access.known_hosts,
-        global_known_hosts: access.global_known_hosts,
-        revoked_host_keys: access.revoked_host_keys,
-        host_key_alias: access.host_key_alias,
-        host_keys: match access.host_keys {
-            console_inventory::HostKeys::Strict => HostKeys::Strict,
-            console_inventory::HostKeys::AcceptNew => HostKeys::AcceptNew,
-            console_inventory::HostKeys::Unchecked => HostKeys::Unchecked,
-        },
-        connect_timeout: access.connect_timeout,
-        proxy: match access.proxy {
-            console_inventory::SshProxy::None => SshProxy::None,
-            console_inventory::SshProxy::Command => SshProxy::Command,
-            console_inventory::SshProxy::Jump(jump) => {
-                SshProxy::Jump(Arc::new(ssh_host(Arc::unwrap_or_clone(jump))))
-            }
-        },
-    }
 }
 
 impl Adapter {

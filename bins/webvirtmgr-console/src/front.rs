@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use console_config::{ListenAddress, MinTlsVersion, ServerSettings};
-use console_listen::{Address, Listening, Origin, Passed, Socket, SocketFile};
-use console_proxy::{Listener, Tls, TlsSettings};
-use console_tls::{ClientCertificates, TlsVersion, system_roots};
+use console_config::ServerSettings;
+use console_listen::{Listening, Origin, Passed, Socket, SocketFile};
+use console_proxy::{Listener, Tls};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::Signal;
 use tokio::sync::Notify;
@@ -23,7 +22,7 @@ pub(crate) struct Front {
 
 /// Listens where the settings or systemd say, and says where in the log. Needs tokio's runtime.
 pub(crate) fn listen(settings: &ServerSettings, passed: Passed) -> Result<Front> {
-    let addresses: Vec<Address> = settings.listen.iter().map(|at| address(&at.address)).collect();
+    let addresses = console_assembly::listen_addresses(settings);
     let mut front = Front { listeners: Vec::new(), status: String::new(), _files: Vec::new() };
     let mut places = Vec::new();
     let mut ports = Vec::new();
@@ -71,34 +70,11 @@ pub(crate) fn listen(settings: &ServerSettings, passed: Passed) -> Result<Front>
     Ok(front)
 }
 
-fn address(at: &ListenAddress) -> Address {
-    match at {
-        ListenAddress::Tcp { host, port } => Address::Tcp { host: host.clone(), port: *port },
-        ListenAddress::Unix { path, mode } => Address::Unix { path: path.clone(), mode: *mode },
-        ListenAddress::Systemd { name } => Address::Systemd { name: name.clone() },
-    }
-}
-
 /// The certificate, if there is one.
 pub(crate) fn tls(settings: &ServerSettings) -> Result<Option<Arc<Tls>>> {
     let Some(files) = &settings.tls else { return Ok(None) };
-    let clients = files.clients.as_ref();
-    let public_name =
-        settings.public.host.as_ref().map(|host| host.host().trim_matches(['[', ']']).to_owned());
-    let tls = Tls::load(TlsSettings {
-        cert: files.cert.clone(),
-        key: files.key.clone(),
-        min_version: match files.min_version {
-            MinTlsVersion::Tls12 => TlsVersion::Tls12,
-            MinTlsVersion::Tls13 => TlsVersion::Tls13,
-        },
-        clients: clients.map(|clients| ClientCertificates {
-            ca: clients.ca.clone(),
-            required: clients.required,
-        }),
-        public_name,
-        roots: system_roots(),
-    })?;
+    let public_name = console_assembly::public_name(settings);
+    let tls = Tls::load(console_assembly::tls_settings(files, public_name))?;
     Ok(Some(Arc::new(tls)))
 }
 

@@ -6,8 +6,9 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use console_config::{DEFAULT_CONFIG_FILE, KEYS};
+use console_flags::sentence;
 
-use crate::cli::{command, sentence};
+use crate::cli::command;
 
 /// What can be made.
 pub(crate) const KINDS: [&str; 4] = ["man", "bash", "zsh", "fish"];
@@ -71,7 +72,11 @@ fn manual(to: &mut dyn Write) -> io::Result<()> {
         &["0: stopped by SIGTERM or SIGINT. 1: failed. 2: wrong flags. 64: wrong settings."],
     );
     section(&mut roff, "FILES", &[DEFAULT_CONFIG_FILE]);
-    section(&mut roff, "SEE ALSO", &["virsh(1), ssh_config(5), systemd.socket(5)"]);
+    section(
+        &mut roff,
+        "SEE ALSO",
+        &["console-check(1), virsh(1), ssh_config(5), systemd.socket(5)"],
+    );
     roff.to_writer(to)
 }
 

@@ -93,10 +93,12 @@ fn serve(
         let front = front::listen(&settings.server, passed)?;
         service::ready(&front.status);
         let resolver = Arc::new(resolver);
+        let opener = console_assembly::opener(&settings.server);
         let served = console_proxy::run(
             front.listeners,
             tls.clone(),
             adapter::bounds(settings),
+            opener,
             resolver.clone(),
             shutdown,
         );

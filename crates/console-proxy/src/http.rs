@@ -54,7 +54,7 @@ pub(crate) async fn answer<R: Resolve>(
     let stripped = || settings.public.path.as_ref().and_then(|public| public.strip(path));
     match Place::of(server, path).or_else(|| Place::of(server, stripped()?)) {
         // Load balancers probe it, so it looks nothing up.
-        Some(Place::Root) => text(StatusCode::OK, "webvirtmgr-console is running\n"),
+        Some(Place::Root) => text(StatusCode::OK, RUNNING),
         Some(Place::Icon) => with_status(Response::default(), StatusCode::NO_CONTENT),
         Some(Place::Page) => console_page(server, &request, &client).await,
         Some(Place::File(name)) => console_file(server, name, &request).await,
@@ -283,5 +283,8 @@ fn entity_tag(content: &[u8]) -> String {
     content.hash(&mut hasher);
     format!("\"{:016x}\"", hasher.finish())
 }
+
+/// What load balancers and console-check look for.
+const RUNNING: &str = concat!("webvirtmgr-console ", env!("CARGO_PKG_VERSION"), " is running\n");
 
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";

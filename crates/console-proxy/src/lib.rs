@@ -18,7 +18,7 @@
 //!
 //! ```no_run
 //! use console_config::ServerSettings;
-//! use console_proxy::{ConsoleKind, ConsoleToken, Refusal, Resolve, Route, Target, run};
+//! use console_proxy::{ConsoleKind, ConsoleToken, Opener, Refusal, Resolve, Route, SshLimits, Target, run};
 //!
 //! /// Every token leads to the one VNC server of this machine.
 //! struct OnlyOne;
@@ -37,7 +37,9 @@
 //! # async fn example() -> std::io::Result<()> {
 //! let listener = tokio::net::TcpListener::bind("[::1]:6080").await?;
 //! let until_ctrl_c = async { drop(tokio::signal::ctrl_c().await) };
-//! run(vec![listener.into()], None, ServerSettings::default(), OnlyOne, until_ctrl_c).await;
+//! let settings = ServerSettings::default();
+//! let opener = Opener::new(settings.connect_timeout, SshLimits::default());
+//! run(vec![listener.into()], None, settings, opener, OnlyOne, until_ctrl_c).await;
 //! # Ok(())
 //! # }
 //! ```
@@ -63,7 +65,7 @@ mod socket;
 mod tls;
 
 pub use client_files::{NOVNC_FOLDERS, SPICE_FOLDERS};
-pub use console_backend::{HostKeys, SshHost, SshProxy};
+pub use console_backend::{HostKeys, Opener, SshHost, SshLimits, SshProxy};
 pub use console_route::ConsoleKind;
 pub use console_tls::{Tls, TlsError, TlsSettings};
 pub use console_token::ConsoleToken;

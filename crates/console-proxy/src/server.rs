@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use console_backend::{Opener, SshLimits};
+use console_backend::Opener;
 use console_config::ServerSettings;
 use console_tls::Tls;
 use tokio::sync::Semaphore;
@@ -30,7 +30,7 @@ pub(crate) struct Server<R> {
     pub(crate) stop: CancellationToken,
 }
 
-/// Serves on `listeners`, encrypted with `tls` and plain on each of them, until `shutdown` is ready, then stops accepting and closes the
+/// Serves on `listeners`, encrypted with `tls` and plain on each of them, with consoles that `opener` opens, until `shutdown` is ready, then stops accepting and closes the
 /// sessions in order (close code 1001) within `shutdown_timeout` of the settings; what has not ended by then is cut off. When it returns
 /// nothing of it runs any more.
 ///
@@ -41,6 +41,7 @@ pub async fn run<R: Resolve>(
     listeners: Vec<Listener>,
     tls: Option<Arc<Tls>>,
     settings: ServerSettings,
+    opener: Opener,
     resolver: R,
     shutdown: impl Future<Output = ()>,
 ) {
@@ -49,7 +50,7 @@ pub async fn run<R: Resolve>(
     let grace = settings.shutdown_timeout;
     let connections = Arc::new(Semaphore::new(settings.max_connections));
     let server = Arc::new(Server {
-        opener: Opener::new(settings.connect_timeout, ssh_limits(&settings.ssh)),
+        opener,
         clients: Clients::find(settings.web_root.as_deref(), settings.spice_root.as_deref()),
         sessions: Semaphore::new(settings.max_sessions),
         session_ids: AtomicU64::new(1),
@@ -99,33 +100,4 @@ pub async fn run<R: Resolve>(
         tasks.wait().await;
     }
     server.opener.close().await;
-}
-
-/// By name, so that none is forgotten or taken for another.
-fn ssh_limits(settings: &console_config::SshLimits) -> SshLimits {
-    let &console_config::SshLimits {
-        connect_timeout,
-        handshake_timeout,
-        auth_timeout,
-        channel_timeout,
-        idle_timeout,
-        keepalive_interval,
-        keepalive_count,
-        channels_per_connection,
-        connections_per_host,
-        channel_buffer,
-    } = settings;
-    let channel_window = channel_buffer.try_into().unwrap_or(u32::MAX);
-    SshLimits {
-        connect_timeout,
-        handshake_timeout,
-        auth_timeout,
-        channel_timeout,
-        idle_timeout,
-        keepalive_interval,
-        keepalive_count,
-        channels_per_connection,
-        connections_per_host,
-        channel_window,
-    }
 }

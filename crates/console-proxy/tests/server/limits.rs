@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use console_config::ServerSettings;
-use console_proxy::{Listener, run};
+use console_proxy::{Listener, Opener, SshLimits, run};
 use harness::websocket::{Client, Message, PATIENCE, raw_http};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -59,7 +59,9 @@ async fn a_listener_that_nobody_connects_to_takes_no_place() {
     let settings = ServerSettings { max_connections: 1, ..quick() };
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async { drop(stopped.await) };
-    let server = tokio::spawn(run(listeners.into(), None, settings, Answer::Never, shutdown));
+    let opener = Opener::new(settings.connect_timeout, SshLimits::default());
+    let run = run(listeners.into(), None, settings, opener, Answer::Never, shutdown);
+    let server = tokio::spawn(run);
     let [one, other] = addresses;
     for address in [one, one, other, other] {
         let request = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";

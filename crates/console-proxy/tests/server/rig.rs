@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use console_config::ServerSettings;
 use console_proxy::{
-    ConsoleKind, ConsoleToken, Fault, Listener, Refusal, Resolve, Route, Target, Tls, run,
+    ConsoleKind, ConsoleToken, Fault, Listener, Opener, Refusal, Resolve, Route, SshLimits, Target,
+    Tls, run,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -67,7 +68,8 @@ impl Server {
         let listener = Listener::from(listener).proxy_protocol(proxy_protocol);
         let (stop, stopped) = oneshot::channel();
         let shutdown = async { drop(stopped.await) };
-        let task = tokio::spawn(run(vec![listener], tls, settings, resolver, shutdown));
+        let opener = Opener::new(settings.connect_timeout, SshLimits::default());
+        let task = tokio::spawn(run(vec![listener], tls, settings, opener, resolver, shutdown));
         Self { address, stop, task }
     }
 

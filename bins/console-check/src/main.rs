@@ -1,0 +1,112 @@
+//! The `console-check` program: the command line, whose eyes to look with, and showing what is found.
+
+#![forbid(unsafe_code)]
+
+use std::io::{self, Write};
+
+use anyhow::{Context, Result};
+use console_diagnosis::{CHECKS, Options, Report, Status, console, everything, url, xml};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::{CommandLine, Task};
+use crate::output::Output;
+
+mod acting;
+mod cli;
+mod generate;
+mod output;
+mod process;
+
+fn main() {
+    let code = match run() {
+        Ok(code) => code,
+        Err(error) => {
+            // Nobody is left to tell if that fails.
+            let _ = writeln!(io::stderr(), "console-check: {error:#}");
+            WRONG_USE
+        }
+    };
+    // exit(3) frees what OpenSSL and libvirt need while their threads still work: it would crash.
+    signal_hook::low_level::exit(code)
+}
+
+fn run() -> Result<i32> {
+    let line = CommandLine::parse();
+    match &line.task {
+        Task::List => return listed().map(|()| WELL),
+        Task::Generate(kind) => {
+            return generate::write(kind, &mut io::stdout()).map(|()| WELL).context("cannot print");
+        }
+        _ => {}
+    }
+    // Before a thread is started, for it may become another user and run this program anew.
+    let acting = acting::find(&line)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the async runtime")?;
+    let code = runtime.block_on(check(&line, acting));
+    // A libvirt call or a name lookup that hangs must not keep the program.
+    runtime.shutdown_background();
+    code
+}
+
+async fn check(line: &CommandLine, acting: acting::Acting) -> Result<i32> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot watch SIGTERM")?;
+    let report = Report::default();
+    let user = acting.told(&report);
+    let options = Options {
+        holders: acting.holders,
+        proxy_pid: acting.pid,
+        timeout: line.timeout,
+        is_slow: line.is_slow,
+        all_domains: line.all,
+        ..Options::new(acting.sources, acting.user)
+    };
+    let output = Output::new(line, user);
+    let is_complete = tokio::select! {
+        done = work(&report, &options, &line.task) => done.map(|()| true)?,
+        never = output.follow(&report) => match never {},
+        _ = interrupt.recv() => false,
+        _ = terminate.recv() => false,
+    };
+    output.finish(&report, is_complete).context("cannot print")?;
+    let sections = report.sections();
+    let has = |status| {
+        sections.iter().any(|section| section.all().iter().any(|one| one.status == status))
+    };
+    Ok(match (has(Status::Error), has(Status::Warning)) {
+        (true, _) => BROKEN,
+        _ if !is_complete => INTERRUPTED,
+        (_, true) if line.is_strict => WARNINGS,
+        _ => WELL,
+    })
+}
+
+async fn work(report: &Report, options: &Options, task: &Task) -> Result<()> {
+    match task {
+        Task::Everything => Box::pin(everything(report, options)).await,
+        Task::Console(token) => console(report, options, token).await,
+        Task::Url(text) => url(report, options, text).await,
+        Task::Xml(file, connection) => xml(report, &cli::read(file)?, connection),
+        Task::List | Task::Generate(_) => {}
+    }
+    Ok(())
+}
+
+fn listed() -> Result<()> {
+    let mut out = io::stdout().lock();
+    for check in CHECKS {
+        writeln!(out, "{:19} {}", check.id, check.what).context("cannot print")?;
+    }
+    Ok(())
+}
+
+/// Exit codes, as `--help` lists them.
+const WELL: i32 = 0;
+const BROKEN: i32 = 1;
+const WRONG_USE: i32 = 2;
+const WARNINGS: i32 = 3;
+/// 128 and SIGINT's number, as shells have it.
+const INTERRUPTED: i32 = 130;

@@ -1,0 +1,140 @@
+//! What is shown: sections as soon as they are whole, a line about what runs meanwhile, and the verdict.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use console_diagnosis::{Head, Report, Section, Style, Text, json};
+
+use crate::cli::CommandLine;
+
+/// Standard output for the report, standard error for the progress.
+pub(crate) struct Output {
+    text: Text,
+    is_json: bool,
+    mode: &'static str,
+    user: String,
+    shows_progress: bool,
+    /// How many sections at the top have been printed.
+    printed: Cell<usize>,
+    has_line: Cell<bool>,
+}
+
+impl Output {
+    pub(crate) fn new(line: &CommandLine, user: String) -> Self {
+        let is_terminal = io::stdout().is_terminal();
+        let style = Style {
+            colour: is_terminal
+                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            ascii: !speaks_unicode(),
+            verbose: line.verbose,
+        };
+        Self {
+            text: Text::new(style),
+            is_json: line.json,
+            mode: line.task.mode(),
+            user,
+            shows_progress: io::stderr().is_terminal(),
+            printed: Cell::new(0),
+            has_line: Cell::new(false),
+        }
+    }
+
+    /// Shows what comes, for ever.
+    pub(crate) async fn follow(&self, report: &Report) -> Infallible {
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                () = report.changed() => {}
+                _ = tick.tick() => {}
+            }
+            let sections = report.sections();
+            // A terminal that has gone will be told at the end.
+            let _ = self.print_done(&sections);
+            let _ = self.progress(&sections);
+        }
+    }
+
+    /// Shows the rest.
+    pub(crate) fn finish(&self, report: &Report, is_complete: bool) -> io::Result<()> {
+        let sections = report.sections();
+        self.clear()?;
+        let mut out = io::stdout().lock();
+        if self.is_json {
+            let head = Head { mode: self.mode, user: &self.user, is_complete };
+            writeln!(out, "{}", json(&head, &sections))?;
+        } else {
+            for section in sections.iter().skip(self.printed.get()) {
+                write!(out, "{}", self.text.section(section))?;
+            }
+            write!(out, "\n{}", self.text.summary(&sections, is_complete))?;
+        }
+        out.flush()
+    }
+
+    fn print_done(&self, sections: &[Section]) -> io::Result<()> {
+        if self.is_json {
+            return Ok(());
+        }
+        let is_whole = |section: &&Section| is_done(section);
+        let done: Vec<&Section> =
+            sections.iter().skip(self.printed.get()).take_while(is_whole).collect();
+        if done.is_empty() {
+            return Ok(());
+        }
+        self.clear()?;
+        let mut out = io::stdout().lock();
+        for section in &done {
+            write!(out, "{}", self.text.section(section))?;
+        }
+        self.printed.set(self.printed.get() + done.len());
+        out.flush()
+    }
+
+    fn progress(&self, sections: &[Section]) -> io::Result<()> {
+        if !self.shows_progress {
+            return Ok(());
+        }
+        let width = rustix::termios::tcgetwinsize(io::stderr()).map_or(80, |size| size.ws_col);
+        let width = usize::from(width).saturating_sub(1);
+        match self.text.progress(sections, Instant::now(), width) {
+            Some(line) => {
+                self.has_line.set(true);
+                write!(io::stderr(), "\r\x1b[K{line}")?;
+            }
+            None => self.clear()?,
+        }
+        io::stderr().flush()
+    }
+
+    fn clear(&self) -> io::Result<()> {
+        if self.has_line.replace(false) {
+            write!(io::stderr(), "\r\x1b[K")?;
+        }
+        Ok(())
+    }
+}
+
+fn is_done(section: &Section) -> bool {
+    section.is_done && section.sections.iter().all(is_done)
+}
+
+/// locale(7): the first of these that is set counts.
+fn speaks_unicode() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .filter_map(std::env::var_os)
+        .find(|value| !value.is_empty());
+    match locale {
+        // None at all: a service's log, a container; most are of this century.
+        None => true,
+        Some(locale) => {
+            let locale = locale.to_string_lossy().to_ascii_lowercase();
+            locale.contains("utf-8") || locale.contains("utf8")
+        }
+    }
+}
+
+/// How often the seconds of what runs are told anew.
+const TICK: Duration = Duration::from_millis(200);

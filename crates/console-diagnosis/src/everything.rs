@@ -1,0 +1,125 @@
+//! All that can be checked on this machine.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use console_config::Settings;
+use console_inventory::{Host, HostId, Inventory, PanelContent, PanelGuest};
+use console_libvirt::Libvirt;
+use futures_util::stream::{self, StreamExt};
+
+use crate::backend::chain;
+use crate::browser::{self, Front};
+use crate::checks::CONFIG_SSH;
+use crate::host::{self, Good, Tools};
+use crate::options::Options;
+use crate::report::{Branch, Report};
+use crate::{certificate, inventory, listening, settings, system};
+
+/// Checks the settings, the listeners, the certificate, a browser's way, the panel's database, every host and its guests, and the machine.
+pub async fn everything(report: &Report, options: &Options) {
+    let branch = report.section("Settings");
+    let Some(settings) = settings::load(&branch, &options.sources) else { return };
+    let parts = tools(&branch, options, &settings);
+    drop(branch);
+
+    // Shown in this order, whoever is quicker.
+    let (listeners, certificate) = (report.section("Listening"), report.section("Certificate"));
+    let browsers = report.section("Browsers");
+    let database = settings.database.is_some().then(|| report.section("Panel"));
+    let hypervisors = report.section("Hypervisors");
+    let machine = report.section("Machine");
+    let front = async {
+        let at = listening::examine(&listeners, options, &settings.server).await;
+        drop(listeners);
+        let own = certificate::examine(&certificate, &settings.server);
+        let front = Front { at, own };
+        browser::examine(&browsers, &certificate, options, &settings.server, &front).await;
+        front
+    };
+    let back = async {
+        let (inventory, tools) = parts?;
+        let content = match &database {
+            Some(branch) => inventory::examine(branch, &inventory).await,
+            None => None,
+        };
+        drop(database);
+        let found = hosts(hypervisors, &tools, &inventory, content.as_ref()).await;
+        tools.opener.close().await;
+        found
+    };
+    let own = async {
+        system::examine(&machine, options, &settings);
+        drop(machine);
+    };
+    let (front, found, ()) = tokio::join!(front, back, own);
+    if options.is_slow {
+        let branch = report.section("Idle connection");
+        browser::idle(&branch, options, &settings.server, &front, found).await;
+    }
+}
+
+/// The hosts, and what they are tried with; nothing if ssh_config is in the way.
+pub(crate) fn tools(
+    branch: &Branch,
+    options: &Options,
+    settings: &Settings,
+) -> Option<(Inventory, Tools)> {
+    let inventory = match console_assembly::inventory(settings, &options.user) {
+        Ok(inventory) => inventory,
+        Err(error) => {
+            branch.fail(
+                CONFIG_SSH,
+                chain(&error),
+                "correct that file, or the host's settings; ssh -G HOST as the service's user shows what ssh makes of it",
+            );
+            return None;
+        }
+    };
+    let bounded = options.bounded(&settings.server);
+    let tools = Tools {
+        opener: console_assembly::opener(&bounded),
+        libvirt: Libvirt::new(console_assembly::libvirt_settings(&bounded)),
+        limit: options.timeout,
+        all_domains: options.all_domains,
+    };
+    Some((inventory, tools))
+}
+
+/// Side by side; the first console that was found to be in order.
+async fn hosts(
+    hypervisors: Branch,
+    tools: &Tools,
+    inventory: &Inventory,
+    content: Option<&PanelContent>,
+) -> Option<(HostId, Good)> {
+    let mut guests: HashMap<HostId, Vec<&PanelGuest>> = HashMap::new();
+    for guest in content.iter().flat_map(|content| &content.guests) {
+        guests.entry(guest.host).or_default().push(guest);
+    }
+    let fixed = inventory.hosts().map(|host| (host.clone(), None));
+    let panels = content.iter().flat_map(|content| &content.hosts).map(|host| {
+        let listed = guests.remove(&host.id()).unwrap_or_default();
+        (Arc::new(host.clone()), Some(listed))
+    });
+    let all: Vec<_> = fixed.chain(panels).collect();
+    let branches: Vec<_> = all
+        .into_iter()
+        .map(|(host, panel)| (hypervisors.section(title(&host)), host, panel))
+        .collect();
+    drop(hypervisors);
+    let trying = stream::iter(branches).map(|(branch, host, panel)| async move {
+        let reached = host::reach(&branch, tools, &host).await?;
+        let good = host::guests(&branch, tools, &host, &reached, panel).await;
+        Some((host.id(), *good.first()?))
+    });
+    let found: Vec<_> = trying.buffered(AT_ONCE).filter_map(std::future::ready).collect().await;
+    found.into_iter().next()
+}
+
+fn title(host: &Host) -> String {
+    format!("Host {} ({})", host.id(), host.name())
+}
+
+/// How many hosts are tried at a time.
+const AT_ONCE: usize = 32;

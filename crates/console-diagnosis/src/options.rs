@@ -1,0 +1,65 @@
+//! What a diagnosis is told.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use console_assembly::ServiceUser;
+use console_config::{ServerSettings, Sources};
+use console_listen::Holder;
+
+/// The time that one check may take, if nobody says: as long as the proxy itself waits for libvirt and for consoles.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a diagnosis is told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the settings come from.
+    pub sources: Sources,
+    /// Who runs this process, for ssh_config and keys.
+    pub user: ServiceUser,
+    /// What somebody with more rights saw of who listens where ([`console_listen::who_listens`]); looked at before our own eyes.
+    pub holders: Vec<(SocketAddr, Vec<Holder>)>,
+    /// The proxy's process, if it is known: its limits are looked at instead of ours.
+    pub proxy_pid: Option<u32>,
+    /// The longest that a single check takes. Default [`DEFAULT_TIMEOUT`].
+    pub timeout: Duration,
+    /// Also what takes more than a minute.
+    pub is_slow: bool,
+    /// Also guests that are shut off.
+    pub all_domains: bool,
+    /// Where the system's configuration is, for the hints about its packet filter: `/etc`.
+    pub etc: PathBuf,
+}
+
+impl Options {
+    /// As the proxy would do it with these settings, by this user.
+    pub fn new(sources: Sources, user: ServiceUser) -> Self {
+        Self {
+            sources,
+            user,
+            holders: Vec::new(),
+            proxy_pid: None,
+            timeout: DEFAULT_TIMEOUT,
+            is_slow: false,
+            all_domains: false,
+            etc: "/etc".into(),
+        }
+    }
+
+    /// The proxy's own bounds, none of them longer than a check may take.
+    pub(crate) fn bounded(&self, settings: &ServerSettings) -> ServerSettings {
+        let mut settings = settings.clone();
+        for bound in [
+            &mut settings.lookup_timeout,
+            &mut settings.connect_timeout,
+            &mut settings.ssh.connect_timeout,
+            &mut settings.ssh.handshake_timeout,
+            &mut settings.ssh.auth_timeout,
+            &mut settings.ssh.channel_timeout,
+        ] {
+            *bound = (*bound).min(self.timeout);
+        }
+        settings
+    }
+}

@@ -1,0 +1,10 @@
+//! The steps against little servers on loopback.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod http;
+mod open;
+mod reach;
+mod rig;
+mod tls;
+mod upgrade;
