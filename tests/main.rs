@@ -1,5 +1,14 @@
 //! The whole program, one file for each behaviour. `cargo xtask test e2e` installs what they need.
 
+mod check_bench;
+mod check_certificates;
+mod check_domains;
+mod check_front;
+mod check_hosts;
+mod check_page;
+mod check_panel;
+mod check_ssh;
+mod check_urls;
 mod clients;
 mod encrypted;
 mod failures;
@@ -20,6 +29,7 @@ mod reverse_proxies;
 mod screen;
 mod service;
 mod service_changes;
+mod service_check;
 mod service_supervisor;
 mod sessions;
 mod spice;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use base64::Engine as _;
@@ -78,6 +79,21 @@ impl Authority {
         self.sign(&params, &KeyPair::from_pem(key)?)
     }
 
+    /// A server's certificate that holds from so many days after now until so many; both may be negative.
+    ///
+    /// # Errors
+    ///
+    /// As [`server`](Self::server).
+    pub fn server_between(&self, names: &[&str], from: i64, until: i64) -> Result<Issued> {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let mut params = CertificateParams::new(names)?;
+        params.distinguished_name.push(DnType::CommonName, "server");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.not_before = in_days(from).into();
+        params.not_after = in_days(until).into();
+        self.sign(&params, &KeyPair::generate()?)
+    }
+
     /// A client's certificate.
     ///
     /// # Errors
@@ -124,6 +140,12 @@ impl std::fmt::Debug for Authority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Authority")
     }
+}
+
+fn in_days(days: i64) -> SystemTime {
+    let span = Duration::from_secs(days.unsigned_abs() * 24 * 60 * 60);
+    let now = SystemTime::now();
+    if days < 0 { now - span } else { now + span }
 }
 
 fn named(name: &str) -> Result<CertificateParams> {

@@ -32,6 +32,7 @@ pub mod bed;
 pub mod boot;
 pub mod browser;
 pub mod certificates;
+pub mod check;
 pub mod database;
 pub mod deb;
 pub mod debian_root;

@@ -1,20 +1,22 @@
 //! The real `webvirtmgr-console`, built by cargo and run with a configuration of the test's.
 
-use std::ffi::OsStr;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal};
 use uuid::Uuid;
 
-use crate::lease::Leashed;
+use crate::check::{self, Checked};
+use crate::lease::{Leashed, as_root};
 use crate::process::Usage;
 use crate::{packages, paths, wait};
 
@@ -23,6 +25,8 @@ const PROGRAM: &str = "webvirtmgr-console";
 const READY: Duration = Duration::from_secs(20);
 /// From SIGTERM to the end: longer than the proxy lets its sessions drain.
 const STOP: Duration = Duration::from_secs(20);
+/// How long a diagnosis may take on a loaded machine: its own checks are bounded.
+const CHECKED: Duration = Duration::from_secs(120);
 /// What the proxy's log says when it listens, before the address.
 const LISTENING: &str = "listening on ";
 
@@ -94,6 +98,13 @@ impl ProxyBuilder {
             self.hosts,
             "\n[[hosts]]\nid = {id}\nname = {name}\nconnection = \"socket\"\nuri = {uri}\n"
         );
+        self
+    }
+
+    /// Leaves all hosts away that were added so far.
+    #[must_use]
+    pub fn without_hosts(mut self) -> Self {
+        self.hosts.clear();
         self
     }
 
@@ -183,52 +194,10 @@ impl ProxyBuilder {
     /// It does not build, ends, or does not listen in time; the error has the end of its log.
     pub fn start(self) -> Result<Proxy> {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
-        let program = build()?;
         let name = format!("proxy-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let config = self.dir.join(format!("{name}.toml"));
-        let web_root = packages::novnc()?;
-        let web_root = quoted(&web_root.to_string_lossy());
-        let spice_root = match self.spice_root {
-            Some(folder) => folder,
-            None => packages::spice_html5()?,
-        };
-        let spice_root = quoted(&spice_root.to_string_lossy());
-        let roots = format!("web_root = {web_root}\nspice_root = {spice_root}\n");
-        let listen = match self.places.as_slice() {
-            [] => String::new(),
-            places => format!("listen = [{}]\n", places.join(", ")),
-        };
-        let text = format!("{roots}{listen}{}{}", self.settings, self.hosts);
-        fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
-
-        let port = self.port.to_string();
-        let mut args: Vec<&OsStr> = Vec::new();
-        if self.has_file {
-            args.extend([OsStr::new("--config"), config.as_os_str()]);
-            if self.places.is_empty() {
-                args.extend(["-H", &self.address, "-p", &port].map(OsStr::new));
-            }
-        }
-        args.extend(self.args.iter().map(OsStr::new));
-        let machine = self.dir.join(format!("{name}.machine"));
-        let given = [("run-libvirt", &self.libvirt), ("pki", &self.pki)];
-        let mut process = if self.home.is_none() && given.iter().all(|(_, one)| one.is_none()) {
-            Leashed::start(&name, &program, &args, &self.env, &self.dir)?
-        } else {
-            fs::create_dir(&machine)?;
-            if let Some(home) = &self.home {
-                fs::write(machine.join("passwd"), users_with(home)?)?;
-            }
-            for (link, folder) in given {
-                if let Some(folder) = folder {
-                    std::os::unix::fs::symlink(folder, machine.join(link))?;
-                }
-            }
-            let mut all = [OsStr::new("--mount"), "sh".as_ref(), "-ec".as_ref()].to_vec();
-            all.extend([OsStr::new(ON_A_MACHINE), machine.as_os_str(), program.as_os_str()]);
-            all.extend(args);
-            Leashed::start(&name, Path::new("unshare"), &all, &self.env, &self.dir)?
-        };
+        let (program, args) = self.command_line(&name, &build()?, self.port, &[])?;
+        let args: Vec<&OsStr> = args.iter().map(OsString::as_os_str).collect();
+        let mut process = Leashed::start(&name, &program, &args, &self.env, &self.dir)?;
         let expected = self.places.len().max(1);
         let places = wait::until("it to listen", READY, || {
             if let Some(status) = process.try_wait()? {
@@ -240,6 +209,83 @@ impl ProxyBuilder {
         .map_err(|error| wait::with_log(&error, PROGRAM, &process.log()))?;
         let addresses = places.iter().filter_map(|place| place.parse().ok()).collect();
         Ok(Proxy { process, addresses })
+    }
+
+    /// Runs `console-check` with the same settings and on the same machine, as if the proxy listened on `port`, with these further arguments.
+    ///
+    /// # Errors
+    ///
+    /// It does not build, does not end in time, or prints something else than a report.
+    pub fn check(&self, port: u16, further: &[&str]) -> Result<Checked> {
+        static NUMBER: AtomicU32 = AtomicU32::new(1);
+        let name = format!("check-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let mut args = further.to_vec();
+        args.push("--json");
+        let (program, args) = self.command_line(&name, &check::build()?, port, &args)?;
+        // As root it sees whose the ports are, and may look with another user's eyes. sudo has an environment of its own.
+        let mut command = as_root("env");
+        command.args(self.env.iter().map(|(name, value)| format!("{name}={value}")));
+        command.arg(program).args(args).current_dir(&self.dir);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("WS_") {
+                command.env_remove(name);
+            }
+        }
+        Checked::run(command, CHECKED)
+    }
+
+    /// Writes its files, and says what to run for `program` on its machine.
+    fn command_line(
+        &self,
+        name: &str,
+        program: &Path,
+        port: u16,
+        further: &[&str],
+    ) -> Result<(PathBuf, Vec<OsString>)> {
+        let config = self.dir.join(format!("{name}.toml"));
+        let web_root = packages::novnc()?;
+        let web_root = quoted(&web_root.to_string_lossy());
+        let spice_root = match &self.spice_root {
+            Some(folder) => folder.clone(),
+            None => packages::spice_html5()?,
+        };
+        let spice_root = quoted(&spice_root.to_string_lossy());
+        let roots = format!("web_root = {web_root}\nspice_root = {spice_root}\n");
+        let listen = match self.places.as_slice() {
+            [] => String::new(),
+            places => format!("listen = [{}]\n", places.join(", ")),
+        };
+        let text = format!("{roots}{listen}{}{}", self.settings, self.hosts);
+        fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
+
+        let mut args: Vec<OsString> = Vec::new();
+        if self.has_file {
+            args.extend(["--config".into(), config.into()]);
+            if self.places.is_empty() {
+                let port = port.to_string();
+                args.extend(["-H", &self.address, "-p", &port].map(OsString::from));
+            }
+        }
+        args.extend(self.args.iter().map(OsString::from));
+        args.extend(further.iter().map(OsString::from));
+        let given = [("run-libvirt", &self.libvirt), ("pki", &self.pki)];
+        if self.home.is_none() && given.iter().all(|(_, one)| one.is_none()) {
+            return Ok((program.to_owned(), args));
+        }
+        let machine = self.dir.join(format!("{name}.machine"));
+        fs::create_dir(&machine)?;
+        if let Some(home) = &self.home {
+            fs::write(machine.join("passwd"), users_with(home)?)?;
+        }
+        for (link, folder) in given {
+            if let Some(folder) = folder {
+                std::os::unix::fs::symlink(folder, machine.join(link))?;
+            }
+        }
+        let mut all = ["--mount", "sh", "-ec", ON_A_MACHINE].map(OsString::from).to_vec();
+        all.extend([machine.into(), program.into()]);
+        all.extend(args);
+        Ok(("unshare".into(), all))
     }
 }
 
@@ -343,22 +389,28 @@ impl Drop for Proxy {
 ///
 /// It does not build; the error has cargo's words.
 pub fn build() -> Result<PathBuf> {
-    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
+    build_program(PROGRAM)
+}
+
+/// The same for any program of this workspace's whose package has its name.
+pub(crate) fn build_program(package: &'static str) -> Result<PathBuf> {
+    static BUILT: Mutex<BTreeMap<&str, Result<PathBuf, String>>> = Mutex::new(BTreeMap::new());
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let built = built.entry(package).or_insert_with(|| {
         let release = !cfg!(debug_assertions);
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(paths::workspace());
-        cargo.args(["build", "--quiet", "--package", "webvirtmgr-console"]);
+        cargo.args(["build", "--quiet", "--package", package]);
         if release {
             cargo.arg("--release");
         }
         let output = cargo.output().map_err(|error| format!("cannot run cargo: {error}"))?;
         if !output.status.success() {
             let words = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("webvirtmgr-console does not build:\n{}", wait::tail(&words)));
+            return Err(format!("{package} does not build:\n{}", wait::tail(&words)));
         }
         let profile = if release { "release" } else { "debug" };
-        Ok(paths::target().join(profile).join("webvirtmgr-console"))
+        Ok(paths::target().join(profile).join(package))
     });
     built.clone().map_err(anyhow::Error::msg)
 }

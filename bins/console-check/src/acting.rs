@@ -1,21 +1,19 @@
 //! With whose eyes to look. Root becomes the service's user for good and runs this program anew, with the service's environment: that libvirt's
 //! client and ssh find the same home, keys and agent as the service's do.
 
-use std::ffi::OsString;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use console_assembly::{ServiceUser, service_user};
 use console_config::{ListenAddress, Settings, Sources};
 use console_diagnosis::{Report, who_looks};
 use console_listen::{Holder, who_listens};
-use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist, setgid, setgroups, setuid};
+use nix::unistd::{User, geteuid};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::{CommandLine, settings_of};
+use crate::eyes::Eyes;
 use crate::process::{Service, Unit};
 
 /// Who looks, and at what.
@@ -37,6 +35,8 @@ enum How {
     Service,
     /// The unit's; it does not run.
     Unit,
+    /// The unit's, which is made when it starts.
+    Dynamic,
     /// Nobody knows the service.
     Unknown,
     /// We are not root, and see what we may.
@@ -50,7 +50,7 @@ enum How {
 struct Seen {
     how: How,
     pid: Option<u32>,
-    /// The service's own flags, if they count.
+    /// The service's own flags, if they count; its environment is ours by then.
     flags: Option<Vec<String>>,
     holders: Vec<(SocketAddr, Vec<SeenHolder>)>,
 }
@@ -87,45 +87,52 @@ pub(crate) fn find(line: &CommandLine) -> Result<Acting> {
     let mut holders = holders(&line.sources);
     let pid = unit.pid.or_else(|| proxy_among(&holders));
     let service = pid.and_then(Service::of);
-    let flags =
-        service.as_ref().filter(|_| !line.has_settings).map(|service| service.flags.clone());
-    if let (Some(flags), Some(service)) = (&flags, &service) {
+    let told = service.as_ref().map_or(unit.told.as_ref(), |service| Some(&service.told));
+    let told = told.filter(|_| !line.has_settings);
+    if let Some(told) = told {
         // It may listen elsewhere than our own environment says.
-        holders = self::holders(&settings_of(flags, service.environment.clone()));
+        holders = self::holders(&settings_of(&told.flags, told.environment.clone()));
     }
-    let seen = |how| Seen {
+    let (how, eyes) = whose(line, service.as_ref(), &unit)?;
+    let is_theirs =
+        how == How::Unit || service.as_ref().is_some_and(|one| one.uid == eyes.uid().as_raw());
+    let seen = Seen {
         how,
         pid,
-        flags: flags.clone(),
+        flags: told.map(|told| told.flags.clone()),
         holders: holders
             .iter()
             .map(|(address, who)| (*address, who.iter().map(SeenHolder::of).collect()))
             .collect(),
     };
-    let environment = match &service {
-        Some(service) if flags.is_some() => service.environment.clone(),
-        _ => std::env::vars_os().collect(),
-    };
+    if eyes.uid().is_root() && told.is_none() {
+        return Ok(after(line, seen));
+    }
+    let mut environment =
+        told.map_or_else(|| std::env::vars_os().collect(), |told| told.environment.clone());
+    if told.is_none() || !is_theirs {
+        environment.retain(|(name, _)| !PERSONAL.iter().any(|personal| name == personal));
+    }
+    environment
+        .extend(USUAL.iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?))));
+    let told = serde_json::to_string(&seen).context("cannot hand over what was seen")?;
+    environment.push((SEEN.into(), told.into()));
+    match eyes.become_them(environment)? {}
+}
+
+/// Whose eyes: who was asked for, else the running service's, else the unit's, else root's.
+fn whose(line: &CommandLine, service: Option<&Service>, unit: &Unit) -> Result<(How, Eyes)> {
     if let Some(name) = &line.user {
-        let user = named(name)?;
-        return become_user(&user, groups_of(&user)?, environment, &seen(How::Asked));
+        return Ok((How::Asked, Eyes::named(name)?));
     }
-    if let Some(service) = &service {
-        let groups = service.groups.iter().copied().map(Gid::from_raw).collect();
-        let user = Uid::from_raw(service.uid);
-        if user.is_root() && flags.is_none() {
-            return Ok(after(line, seen(How::Service)));
-        }
-        let user = User::from_uid(user)?.unwrap_or_else(|| nameless(service));
-        return become_user(&user, groups, environment, &seen(How::Service));
+    if let Some(service) = service {
+        return Ok((How::Service, Eyes::of_service(service)?));
     }
-    match unit.user {
-        Some(name) if name != "root" => {
-            let user = named(&name).context("webvirtmgr-console.service has that user")?;
-            become_user(&user, groups_of(&user)?, environment, &seen(How::Unit))
-        }
-        _ => Ok(after(line, seen(How::Unknown))),
-    }
+    let Some(name) = &unit.user else { return Ok((How::Unknown, Eyes::named("root")?)) };
+    Ok(match Eyes::of_unit(unit, name)? {
+        Some(eyes) => (How::Unit, eyes),
+        None => (How::Dynamic, Eyes::named("root")?),
+    })
 }
 
 impl Acting {
@@ -143,6 +150,9 @@ impl Acting {
             How::Unit => {
                 format!("{name}, the user of webvirtmgr-console.service, which does not run")
             }
+            How::Dynamic => format!(
+                "{name}: webvirtmgr-console.service has DynamicUser=yes, so its user is there only while it runs"
+            ),
             How::Unknown => format!(
                 "{name}: no service of webvirtmgr-console was found here; --user NAME looks with another user's eyes"
             ),
@@ -196,77 +206,6 @@ fn proxy_among(holders: &[(SocketAddr, Vec<Holder>)]) -> Option<u32> {
         .find_map(|holder| holder.pid)
 }
 
-fn named(name: &str) -> Result<User> {
-    User::from_name(name)
-        .with_context(|| format!("user {name} cannot be looked up"))?
-        .with_context(|| format!("there is no user {name}: getent passwd lists them"))
-}
-
-/// systemd's dynamic users have no entry where its NSS module is missing.
-fn nameless(service: &Service) -> User {
-    User {
-        name: service.uid.to_string(),
-        passwd: c"".to_owned(),
-        uid: Uid::from_raw(service.uid),
-        gid: Gid::from_raw(service.gid),
-        gecos: c"".to_owned(),
-        dir: "/nonexistent".into(),
-        shell: "/usr/sbin/nologin".into(),
-    }
-}
-
-fn groups_of(user: &User) -> Result<Vec<Gid>> {
-    let name = std::ffi::CString::new(user.name.as_str()).context("the user's name has a NUL")?;
-    getgrouplist(&name, user.gid)
-        .with_context(|| format!("the groups of {} cannot be read", user.name))
-}
-
-/// Gives up being root for good.
-fn become_user(
-    user: &User,
-    groups: Vec<Gid>,
-    environment: Vec<(OsString, OsString)>,
-    seen: &Seen,
-) -> Result<Acting> {
-    let cannot = || format!("cannot become user {}", user.name);
-    setgroups(&groups).with_context(cannot)?;
-    setgid(user.gid).with_context(cannot)?;
-    setuid(user.uid).with_context(cannot)?;
-    let usual = [
-        "PATH",
-        "TERM",
-        "LANG",
-        "LC_ALL",
-        "LC_CTYPE",
-        "NO_COLOR",
-        "COLUMNS",
-        "SSL_CERT_FILE",
-        "SSL_CERT_DIR",
-    ];
-    let ours =
-        usual.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
-    let is_ours = |name: &OsString| {
-        let name = name.to_string_lossy();
-        name == "HOME" || name == "USER" || name == "LOGNAME" || name == "SSH_AUTH_SOCK"
-    };
-    // Root's home, agent and name are not that user's.
-    let is_services = seen.flags.is_some();
-    let theirs = environment.into_iter().filter(|(name, _)| is_services || !is_ours(name));
-    let error = Command::new("/proc/self/exe")
-        .arg0("console-check")
-        .args(std::env::args_os().skip(1))
-        .env_clear()
-        .env("HOME", &user.dir)
-        .env("USER", &user.name)
-        .env("LOGNAME", &user.name)
-        .envs(theirs)
-        .envs(ours)
-        .env(SEEN, serde_json::to_string(seen).context("cannot hand over what was seen")?)
-        .current_dir("/")
-        .exec();
-    Err(error).context("cannot run this program as that user")
-}
-
 impl SeenHolder {
     fn of(holder: &Holder) -> Self {
         let Holder { user, pid, program, .. } = holder.clone();
@@ -277,6 +216,22 @@ impl SeenHolder {
         Holder::known(self.user, self.pid, self.program)
     }
 }
+
+/// What is a user's own: root's home, agent and name are not another user's.
+const PERSONAL: [&str; 4] = ["HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK"];
+
+/// What is of whoever looks at the report, and of this machine.
+const USUAL: [&str; 9] = [
+    "PATH",
+    "TERM",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "NO_COLOR",
+    "COLUMNS",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
 
 /// How the program hands over to itself.
 const SEEN: &str = "CONSOLE_CHECK_SEEN";

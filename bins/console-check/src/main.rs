@@ -13,6 +13,7 @@ use crate::output::Output;
 
 mod acting;
 mod cli;
+mod eyes;
 mod generate;
 mod output;
 mod process;

@@ -40,6 +40,12 @@ impl Opener {
         Self { connect_timeout, ssh: Pool::new(ssh) }
     }
 
+    /// The same, but that it writes no key into known_hosts: one that would be is believed for this once. For programs that only look.
+    #[must_use]
+    pub fn that_writes_nothing(self) -> Self {
+        Self { ssh: self.ssh.apart(), ..self }
+    }
+
     /// Opens `route`.
     ///
     /// # Errors

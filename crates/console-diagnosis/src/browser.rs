@@ -17,7 +17,7 @@ use crate::checks::{
 use crate::host::Good;
 use crate::options::Options;
 use crate::report::Branch;
-use crate::url::{Ids, TOKEN_MISSING, Way, idle as stay_idle, origin};
+use crate::url::{Ids, TOKEN_MISSING, Way, idle as stay_idle, origin, settle};
 
 /// What is known of the proxy's front.
 pub(crate) struct Front {
@@ -173,7 +173,8 @@ async fn public(branch: &Branch, options: &Options, settings: &ServerSettings) {
         origin: Some(page_origin(settings, &address)),
     };
     let Some(mut socket) = way.go(&system_roots()).await else { return };
-    match socket.ping(options.timeout).await {
+    let settling = settle(&mut socket, options.timeout);
+    match branch.during("waiting for what answers", settling).await {
         // Without a token only this proxy says so.
         Err(ProbeError::Closed { code: TOKEN_MISSING, .. }) => {
             branch.ok(PUBLIC_UPGRADE, format!("{address} leads to the proxy"));

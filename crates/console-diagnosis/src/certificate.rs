@@ -77,14 +77,18 @@ fn load(branch: &Branch, wanted: &TlsSettings) -> Option<Identity> {
     let findings: Vec<Finding> = findings.into_iter().chain(key_readable_by_all(key)).collect();
     tell(branch, &findings, CERTIFICATE_ORDER, "the server's own comes first");
     match dates(&identity, &wanted.cert, now) {
-        Err(error) => branch.fail(CERTIFICATE_DATES, error.to_string(), error.remedy()),
+        Err(error) => {
+            branch.fail(CERTIFICATE_DATES, error.to_string(), error.remedy());
+            branch.skip(CERTIFICATE_CHAIN, "without right dates no chain holds");
+        }
         Ok(()) => {
             let fine =
                 format!("until {} ({} days)", own.not_after(), now.days_until(own.not_after()));
             tell(branch, &findings, CERTIFICATE_DATES, &fine);
+            let fine = "it leads to an authority that this system trusts";
+            tell(branch, &findings, CERTIFICATE_CHAIN, fine);
         }
     }
-    tell(branch, &findings, CERTIFICATE_CHAIN, "it leads to an authority that this system trusts");
     let named = wanted.public_name.as_deref().map_or_else(
         || format!("it is for {}", own.names().join(", ")),
         |name| format!("it is for {name}"),

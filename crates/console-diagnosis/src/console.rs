@@ -49,7 +49,7 @@ pub async fn console(report: &Report, options: &Options, token: &str) {
         Ok(None) => {}
         Ok(Some(plan)) => {
             plan.forwarding(&branch, &reached);
-            host::open(&branch, &tools, &plan).await;
+            host::open(&branch, &tools, &plan, &reached).await;
         }
         Err((check, text, remedy)) => {
             if check != DOMAIN_KNOWN || !renamed(&branch, &tools, &inventory, &host, token).await {

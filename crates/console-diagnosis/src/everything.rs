@@ -78,7 +78,7 @@ pub(crate) fn tools(
     };
     let bounded = options.bounded(&settings.server);
     let tools = Tools {
-        opener: console_assembly::opener(&bounded),
+        opener: console_assembly::opener(&bounded).that_writes_nothing(),
         libvirt: Libvirt::new(console_assembly::libvirt_settings(&bounded)),
         limit: options.timeout,
         all_domains: options.all_domains,

@@ -1,11 +1,12 @@
 //! One hypervisor: the way to it, libvirt there, and then its guests.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use console_assembly::ssh_host;
-use console_backend::{Forwarding, Opener, SshReport};
+use console_backend::{Forwarding, HostKeyState, Opener, SshReport};
 use console_inventory::{Host, PanelGuest, SshAccess};
 use console_libvirt::{About, Libvirt, Listed};
 use console_resolve::endpoint;
@@ -19,7 +20,7 @@ use uuid::Uuid;
 
 use crate::backend::{self, Trial, shown};
 use crate::checks::{
-    Check, DOMAIN_KNOWN, DOMAIN_LISTED, DOMAIN_UUID, DOMAIN_XML, HOST_LIBVIRT, HOST_NAME, HOST_PORT,
+    BACKEND_OPEN, Check, DOMAIN_KNOWN, DOMAIN_LISTED, DOMAIN_UUID, DOMAIN_XML, HOST_LIBVIRT, HOST_NAME, HOST_PORT,
 };
 use crate::domain::{self, Seen};
 use crate::report::Branch;
@@ -35,8 +36,10 @@ pub(crate) struct Tools {
 
 /// A host that answers.
 pub(crate) struct Reached {
-    /// What its SSH server lets us do, if it is reached by SSH.
+    /// What its SSH server lets us do, if it is reached by SSH and takes the login.
     ssh: Option<SshReport>,
+    /// Whether it is reached by SSH, and does not take the login.
+    ssh_fails: bool,
 }
 
 /// A guest's console that was found to be in order.
@@ -47,11 +50,11 @@ pub(crate) struct Good {
 
 /// The way to the host and its libvirt; nothing if that does not answer.
 pub(crate) async fn reach(branch: &Branch, tools: &Tools, host: &Host) -> Option<Reached> {
-    let mut found = None;
+    let (mut found, mut ssh_fails) = (None, false);
     if let HostAccess::Ssh { via, .. } = host.access() {
         match ssh::examine(branch, &tools.opener, via).await {
             Ok(report) => found = Some(report),
-            Err(true) => {}
+            Err(true) => ssh_fails = true,
             Err(false) => {
                 branch.skip(HOST_LIBVIRT, "its SSH server cannot be reached");
                 return None;
@@ -63,6 +66,12 @@ pub(crate) async fn reach(branch: &Branch, tools: &Tools, host: &Host) -> Option
         branch.skip(HOST_LIBVIRT, "its port cannot be reached");
         return None;
     }
+    if let Some(report) = &found
+        && let Some(why) = would_be_written(report, host)
+    {
+        branch.skip(HOST_LIBVIRT, why);
+        return None;
+    }
     let endpoint = endpoint(host);
     let asking = tools.libvirt.about(&endpoint);
     match branch.during(format!("asking libvirt on {}", host.name()), asking).await {
@@ -71,7 +80,7 @@ pub(crate) async fn reach(branch: &Branch, tools: &Tools, host: &Host) -> Option
             if let Some(report) = &mut found {
                 conclude(report, host);
             }
-            Some(Reached { ssh: found })
+            Some(Reached { ssh: found, ssh_fails })
         }
         Err(error) => {
             let remedy =
@@ -80,6 +89,17 @@ pub(crate) async fn reach(branch: &Branch, tools: &Tools, host: &Host) -> Option
             None
         }
     }
+}
+
+/// libvirt's own SSH clients write a key down that is new to them, where the settings or ssh_config want it so. Nothing is changed here, so they are
+/// not started then; unless what they write goes nowhere.
+fn would_be_written(report: &SshReport, host: &Host) -> Option<&'static str> {
+    let HostAccess::Ssh { via, .. } = host.access() else { return None };
+    let goes_nowhere = via.known_hosts.first().is_none_or(|file| file == Path::new("/dev/null"));
+    let is_strict = host.libvirt_uri().contains("known_hosts_verify=normal");
+    let is_by_ssh = host.libvirt_uri().contains("ssh");
+    (report.host_key_state == HostKeyState::WouldBeAccepted && is_by_ssh && !is_strict && !goes_nowhere)
+        .then_some("libvirt's SSH client would write the host's key down, and this program changes nothing: open a console there, or log in once with ssh as the service's user, and check again")
 }
 
 /// OpenSSH does not tell a socket that it may not tunnel to from one that is not there; but libvirt's own is there if libvirt answers.
@@ -215,7 +235,7 @@ pub(crate) async fn guests(
         ssh::forwarding(branch, report, needs_tcp, needs_socket);
     }
     let opening = stream::iter(plans).map(|(branch, uuid, plan)| async move {
-        let is_good = open(&branch, tools, &plan?).await;
+        let is_good = open(&branch, tools, &plan?, reached).await;
         is_good.then_some(Good { uuid })
     });
     opening.buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await
@@ -320,7 +340,11 @@ async fn domain(
 }
 
 /// Opens the console that was found.
-pub(crate) async fn open(branch: &Branch, tools: &Tools, plan: &Plan) -> bool {
+pub(crate) async fn open(branch: &Branch, tools: &Tools, plan: &Plan, reached: &Reached) -> bool {
+    if let Some(why) = reached.no_tunnel(&plan.routed.route) {
+        branch.skip(BACKEND_OPEN, why);
+        return false;
+    }
     let route = plan.routed.route.clone();
     let route = route.map_via(|access| Arc::new(ssh_host(Arc::unwrap_or_clone(access))));
     let trial = Trial {
@@ -330,6 +354,22 @@ pub(crate) async fn open(branch: &Branch, tools: &Tools, plan: &Plan) -> bool {
         refused: plan.refused.clone(),
     };
     backend::examine(branch, &trial, plan.routed.kind, &route).await
+}
+
+impl Reached {
+    /// Why no tunnel can lead there, where that has been told already.
+    fn no_tunnel(&self, route: &Route<Arc<SshAccess>>) -> Option<&'static str> {
+        let forwarding = match route {
+            Route::SshTcp { .. } => self.ssh.as_ref().map(|report| &report.tcp_forwarding),
+            Route::SshUnix { .. } => self.ssh.as_ref().map(|report| &report.socket_forwarding),
+            _ => return None,
+        };
+        match forwarding {
+            _ if self.ssh_fails => Some("it needs a tunnel, and SSH to the host fails"),
+            Some(Forwarding::Forbidden(_)) => Some("it needs a tunnel, which the SSH server forbids"),
+            _ => None,
+        }
+    }
 }
 
 impl Plan {

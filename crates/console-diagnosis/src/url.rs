@@ -10,6 +10,7 @@ use websocket_probe::{
 };
 
 use crate::backend::{chain, shown};
+use crate::certificate::plural;
 use crate::checks::{
     Check, URL_CERTIFICATE, URL_CONNECT, URL_FORM, URL_IDLE, URL_NAME, URL_PING, URL_SUBPROTOCOL,
     URL_TLS, URL_UPGRADE,
@@ -40,8 +41,9 @@ pub async fn url(report: &Report, options: &Options, text: &str) {
         origin: Some(origin(&address)),
     };
     let Some(mut socket) = way.go(&system_roots()).await else { return };
-    match branch.during("a ping", socket.ping(options.timeout)).await {
-        Ok(took) => branch.ok(URL_PING, format!("answered in {}", shown(took))),
+    let settling = settle(&mut socket, options.timeout);
+    match branch.during("waiting for the console's first bytes", settling).await {
+        Ok((took, said)) => branch.ok(URL_PING, format!("{said}; a ping is answered in {}", shown(took))),
         Err(ProbeError::Closed { code: TOKEN_MISSING, .. })
             if !address.target.contains("token=") =>
         {
@@ -60,6 +62,25 @@ pub async fn url(report: &Report, options: &Options, text: &str) {
         idle(&branch, URL_IDLE, &mut socket).await;
     }
     socket.close(options.timeout).await;
+}
+
+/// Waits until it is clear whether the WebSocket leads to a console: the proxy may still have to ask libvirt, and tells a failure in the console's
+/// own protocol before it closes. Says what came, and how long a ping took.
+pub(crate) async fn settle(
+    socket: &mut Upgraded,
+    limit: Duration,
+) -> Result<(Duration, String), ProbeError> {
+    let said = match socket.first_bytes(limit).await {
+        Ok(bytes) => {
+            socket.stay(REFUSAL).await?;
+            let first = String::from_utf8_lossy(bytes.get(..12).unwrap_or(&bytes)).trim_end().to_owned();
+            format!("the console begins with {first:?}")
+        }
+        // SPICE's servers wait for the client.
+        Err(ProbeError::TimedOut { .. }) => "open, and silent as SPICE is at first".to_owned(),
+        Err(error) => return Err(error),
+    };
+    Ok((socket.ping(limit).await?, said))
 }
 
 /// Which checks the steps of one way are.
@@ -109,11 +130,17 @@ impl Way<'_> {
         branch.ok(ids.connect, format!("{at} takes connections"));
         let stream = match self.secured(stream, roots).await? {
             Ok(Secured { stream, version, verdict, chain, .. }) => {
-                branch.ok(ids.tls, version);
+                if ids.tls != ids.certificate {
+                    branch.ok(ids.tls, version);
+                }
                 match verdict {
                     Ok(()) => branch.ok(
                         ids.certificate,
-                        format!("{} certificates, as browsers want them", chain.len()),
+                        format!(
+                            "{} {} sent by {version}, as browsers want it",
+                            chain.len(),
+                            plural(chain.len(), "certificate")
+                        ),
                     ),
                     Err(fault) => branch.fail(ids.certificate, fault.to_string(), fault.remedy()),
                 }
@@ -227,6 +254,9 @@ fn closed_remedy(error: &ProbeError) -> String {
 
 /// docs/protocol.md: the token is missing or malformed.
 pub(crate) const TOKEN_MISSING: u16 = 4400;
+
+/// Longer than the proxy waits for a VNC client's answer before it closes a session that has failed.
+const REFUSAL: Duration = Duration::from_millis(2500);
 
 /// Longer than the 60 s after which nginx and others cut what is silent.
 const IDLE: Duration = Duration::from_secs(65);

@@ -14,15 +14,13 @@ pub(crate) fn run(yes: bool) -> Result<ExitCode> {
     let runner = Runner::new()?;
     begin("building (release, takes some minutes) … ");
     tools::find("cargo-deb", &runner)?;
-    runner.run(
-        "cargo build",
-        Command::new("cargo").args(["build", "--release", "--package", "webvirtmgr-console"]),
-    )?;
+    let packages = deb::PROGRAMS.into_iter().flat_map(|program| ["--package", program]);
+    runner.run("cargo build", Command::new("cargo").args(["build", "--release"]).args(packages))?;
     begin("packing … ");
-    let package = deb::pack(&paths::target().join("release").join("webvirtmgr-console"), false)?;
+    let package = deb::pack(&paths::target().join("release"), false)?;
     let package = package.display();
     say(&format!(
-        "done\n\n{package}\n\nInstall it:  sudo apt install {package}\nRun it:      sudo systemctl enable --now webvirtmgr-console"
+        "done\n\n{package}\n\nInstall it:  sudo apt install {package}\nRun it:      sudo systemctl enable --now webvirtmgr-console\nCheck it:    sudo console-check"
     ));
     Ok(ExitCode::SUCCESS)
 }

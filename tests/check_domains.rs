@@ -1,0 +1,210 @@
+//! `console-check` on guests whose consoles cannot be reached, and on consoles that are not well.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+
+use harness::{Console, Listen, Result, lease, process};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use uuid::Uuid;
+
+use crate::check_bench::{Bench, Fault, broken, warned};
+use crate::check_hosts::Far;
+use crate::remote::{TCP, at, spice, vnc, with_remote};
+
+pub(crate) const FAULTS: &[Fault] = &[
+    broken("the token is malformed", "token.form"),
+    broken("the token's host is not in the configuration", "host.known"),
+    broken("libvirt does not know the guest", "domain.known"),
+    broken("the guest is shut off", "domain.state"),
+    broken("the guest has no <graphics>", "domain.graphics"),
+    broken("the guest has RDP graphics only", "domain.graphics"),
+    broken("VNC on 127.0.0.1 of a host that is reached by TCP", "domain.listen"),
+    broken("SPICE on ::1 of a host that is reached by TCP", "domain.listen"),
+    broken("a UNIX socket on a host that is reached by TCP", "domain.listen"),
+    broken("<listen type='none'>", "domain.listen"),
+    broken("port -1 of a guest that runs", "domain.port"),
+    broken("SPICE with TLS only", "domain.tls"),
+    warned("<graphics websocket='…'>", "domain.websocket"),
+    broken("the VNC password has expired (passwdValidTo)", "domain.password"),
+    broken("the domain's XML has a port that is none", "domain.xml"),
+    broken("nothing listens at the console's port", "backend.open"),
+    broken("the console's UNIX socket is gone", "backend.open"),
+    broken("a file lies in the place of the console's UNIX socket", "backend.open"),
+    broken("the service's user may not open the console's UNIX socket", "backend.open"),
+    broken("QEMU is stopped (SIGSTOP)", "backend.greeting"),
+    broken("another program has the console's port", "backend.greeting"),
+    broken("the console closes the connection without a word", "backend.greeting"),
+    broken("VNC offers VeNCrypt (TLS) only", "backend.security"),
+    broken("VNC refuses, and says why", "backend.security"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_fault_of_a_guest_is_the_first_finding() -> Result<()> {
+    let far = Far::start()?;
+    let (bench, port, remote) = (Bench::new(FAULTS), far.port(), &far.remote);
+    let settings = with_remote(far.well.settings(), remote);
+    let token = |host: u64, guest: Uuid| format!("{host}-{guest}");
+    let follow =
+        |planted: &str, token: &str| bench.finds(planted, &settings.check(port, &[token])?);
+
+    follow("the token is malformed", "1-well")?;
+    follow("the token's host is not in the configuration", &token(99, far.well.guest.uuid()))?;
+    follow("libvirt does not know the guest", &token(1, Uuid::nil()))?;
+    let off = far.bed().guest("off").define()?;
+    follow("the guest is shut off", &token(1, off.uuid()))?;
+    // Nobody asks for it.
+    settings.check(port, &["--all"])?.expect_well()?;
+    let blind = far.bed().guest("blind").no_console().start()?;
+    follow("the guest has no <graphics>", &token(1, blind.uuid()))?;
+    let all = settings.check(port, &[])?;
+    all.expect("domain.graphics", "warning")?;
+    assert_eq!(all.code, 0, "{}", all.shown());
+    assert_eq!(settings.check(port, &["--strict"])?.code, 3);
+    drop(blind);
+
+    for (planted, name, console) in [
+        ("VNC on 127.0.0.1 of a host that is reached by TCP", "loop", vnc(at("127.0.0.1"))),
+        ("SPICE on ::1 of a host that is reached by TCP", "loop six", spice(at("::1"))),
+        (
+            "a UNIX socket on a host that is reached by TCP",
+            "far socket",
+            vnc(Listen::Socket(Some(far.bed().dir().join("f.sock")))),
+        ),
+    ] {
+        let guest = remote.guest(name).console(console).start()?;
+        let found = follow(planted, &token(TCP, guest.uuid()))?;
+        assert!(found.remedy.unwrap_or_default().contains("virsh -c 'qemu+tcp://"));
+    }
+    let none = far.bed().guest("none").console(vnc(Listen::None)).start()?;
+    follow("<listen type='none'>", &token(1, none.uuid()))?;
+    drop(none);
+    let listen = Listen::loopback();
+    let console = Console::Vnc { listen, password: None, websocket: true };
+    let twofold = far.bed().guest("websocket").console(console).start()?;
+    follow("<graphics websocket='…'>", &token(1, twofold.uuid()))?;
+    drop(twofold);
+    let expired = "<graphics type='vnc' port='-1' autoport='yes' passwd='secret' passwdValidTo='2020-01-01T00:00:00'><listen type='address' address='127.0.0.1'/></graphics>";
+    let expired = far.bed().guest("expired").no_console().device(expired).start()?;
+    let checked = settings.check(port, &[&token(1, expired.uuid())])?;
+    bench.finds("the VNC password has expired (passwdValidTo)", &checked)?;
+    assert!(!checked.report.to_string().contains("secret"), "{}", checked.shown());
+    drop(expired);
+
+    let uuid = far.well.guest.uuid();
+    let qemu = process::with_argument(&format!("-uuid\0{uuid}\0")).expect("a QEMU").to_string();
+    let signal = |name: &str| lease::as_root("kill").args([name, &qemu]).status();
+    signal("-STOP")?;
+    let stopped = settings.check(port, &[&token(1, uuid), "--timeout", "2"]);
+    signal("-CONT")?;
+    bench.finds("QEMU is stopped (SIGSTOP)", &stopped?)?;
+    settings.check(port, &[&token(1, uuid)])?.expect_well()?;
+    scripted(&far, &bench).await?;
+    bench.finish()
+}
+
+/// What QEMU does not do on command: libvirt's test driver shows any `<graphics>`, and what listens there is ours.
+async fn scripted(far: &Far, bench: &Bench) -> Result<()> {
+    let port = far.port();
+    let closed = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let free = |port: u16| {
+        format!(
+            "<graphics type='vnc' port='{port}'><listen type='address' address='127.0.0.1'/></graphics>"
+        )
+    };
+    let on = |path: &std::path::Path| {
+        format!(
+            "<graphics type='vnc'><listen type='socket' socket='{}'/></graphics>",
+            path.display()
+        )
+    };
+    let says = |words: &'static [u8]| serve(words);
+    let (gone, plain) = (far.well.file("gone.sock"), far.well.file("plain.sock"));
+    fs::write(&plain, "")?;
+    for (planted, graphics) in [
+        ("the guest has RDP graphics only", "<graphics type='rdp' port='3389'/>".to_owned()),
+        ("port -1 of a guest that runs", "<graphics type='vnc' port='-1' autoport='yes'/>".into()),
+        ("SPICE with TLS only", "<graphics type='spice' tlsPort='5901'/>".into()),
+        ("nothing listens at the console's port", free(closed)),
+        ("the console's UNIX socket is gone", on(&gone)),
+        ("a file lies in the place of the console's UNIX socket", on(&plain)),
+        (
+            "another program has the console's port",
+            free(says(b"SSH-2.0-OpenSSH_9.2p1 Debian\r\n").await?),
+        ),
+        ("the console closes the connection without a word", free(says(b"").await?)),
+        ("VNC offers VeNCrypt (TLS) only", free(says(b"RFB 003.008\n\x01\x13").await?)),
+        ("VNC refuses, and says why", free(says(b"RFB 003.008\n\0\0\0\0\x04full").await?)),
+    ] {
+        let uuid = test_host(far, &graphics)?;
+        let checked = scripted_settings(far).check(port, &[&format!("20-{uuid}")])?;
+        bench.finds(planted, &checked)?;
+    }
+    // libvirt itself would not take it, so it is given what somebody saved.
+    let odd = "<domain id='1'><name>odd</name><uuid>0a000000-0000-4000-8000-000000000001</uuid><devices><graphics type='vnc' port='none'/></devices></domain>";
+    let file = far.well.file("odd.xml");
+    fs::write(&file, odd)?;
+    let odd = far.well.settings().check(port, &["--xml", &file.display().to_string()])?;
+    bench.finds("the domain's XML has a port that is none", &odd)?;
+
+    // Root's socket in a folder that all may pass.
+    let name = far.bed().dir().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let folder = std::env::temp_dir().join(format!("console-check-domains-{name}"));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir(&folder)?;
+    let socket = folder.join("vnc.sock");
+    let listener = UnixListener::bind(&socket)?;
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(&socket, mode)?;
+    let uuid = test_host(far, &on(&socket))?;
+    let xml = folder.join("host.xml");
+    fs::copy(far.well.file("host.xml"), &xml)?;
+    let config = folder.join("console.toml");
+    let text = format!(
+        "port = {port}\n[[hosts]]\nid = 20\nconnection = \"socket\"\nuri = \"test://{}\"\n",
+        xml.display()
+    );
+    fs::write(&config, text)?;
+    let as_nobody =
+        far.well.plain().without_file().arg("--config").arg(&config.display().to_string());
+    let denied = as_nobody.check(port, &[&format!("20-{uuid}"), "--user", "nobody"]);
+    fs::remove_dir_all(&folder)?;
+    drop(listener);
+    bench.finds("the service's user may not open the console's UNIX socket", &denied?)?;
+    Ok(())
+}
+
+fn scripted_settings(far: &Far) -> harness::ProxyBuilder {
+    let uri = format!("test://{}", far.well.file("host.xml").display());
+    far.well.settings().host(20, "scripted", &uri)
+}
+
+/// A libvirt of its own with one guest that runs.
+fn test_host(far: &Far, graphics: &str) -> Result<Uuid> {
+    let uuid: Uuid = fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim().parse()?;
+    let text = format!(
+        "<node><domain type='test'><name>scripted</name><uuid>{uuid}</uuid><memory>32768</memory><os><type>hvm</type></os>\
+         <devices>{graphics}</devices></domain></node>"
+    );
+    fs::write(far.well.file("host.xml"), text)?;
+    Ok(uuid)
+}
+
+/// A server that says this to each client once it has said something or after the words, and then waits for its end.
+async fn serve(words: &'static [u8]) -> Result<u16> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let port = listener.local_addr()?.port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = client.write_all(words).await;
+                if words.is_empty() {
+                    return;
+                }
+                let mut rest = Vec::new();
+                let _ = client.read_to_end(&mut rest).await;
+            });
+        }
+    });
+    Ok(port)
+}
