@@ -8,7 +8,7 @@ use harness::bed::Folder;
 use harness::database::{Engine, Host, Panel, PanelDatabase};
 use harness::reverse_proxy::snippets;
 use harness::systemd::Machine;
-use harness::{Result, deb, paths, proxy, wait};
+use harness::{Result, deb, paths, wait};
 
 use crate::PATIENCE;
 
@@ -28,8 +28,7 @@ pub(crate) struct Installed {
 impl Installed {
     pub(crate) fn new() -> Result<Self> {
         static PACKAGE: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
-        let pack = || deb::pack(&proxy::build()?, true);
-        let package = PACKAGE.get_or_init(|| pack().map_err(|error| format!("{error:#}")));
+        let package = PACKAGE.get_or_init(|| deb::build().map_err(|error| format!("{error:#}")));
         let package = package.clone().map_err(anyhow::Error::msg)?;
         let folder = Folder::new()?;
         let machine = Machine::boot(folder.path())?;
@@ -90,15 +89,20 @@ async fn the_package_installs_serves_and_goes_without_a_trace() -> Result<()> {
     }
     let mode = machine.run("stat", &["-c", "%a %U:%G", CONFIG])?;
     assert_eq!(mode.trim(), "640 root:webvirtmgr-console");
-    let manual = machine.run("zcat", &["/usr/share/man/man1/webvirtmgr-console.1.gz"])?;
-    ensure!(manual.contains(".TH webvirtmgr-console 1"), "{manual}");
-    for file in [
-        "/usr/share/bash-completion/completions/webvirtmgr-console",
-        "/usr/share/zsh/vendor-completions/_webvirtmgr-console",
-        "/usr/share/fish/vendor_completions.d/webvirtmgr-console.fish",
-        "/usr/share/doc/webvirtmgr-console/operations.md",
-    ] {
-        ensure!(machine.run("cat", &[file])?.contains("webvirtmgr-console"), "{file}");
+    for program in deb::PROGRAMS {
+        let manual = machine.run("zcat", &[&format!("/usr/share/man/man1/{program}.1.gz")])?;
+        ensure!(manual.contains(&format!(".TH {program} 1")), "{manual}");
+        for file in [
+            format!("/usr/share/bash-completion/completions/{program}"),
+            format!("/usr/share/zsh/vendor-completions/_{program}"),
+            format!("/usr/share/fish/vendor_completions.d/{program}.fish"),
+        ] {
+            ensure!(machine.run("cat", &[&file])?.contains(program), "{file}");
+        }
+    }
+    for file in ["operations.md", "troubleshooting.md", "console-check.schema.json"] {
+        let file = format!("/usr/share/doc/webvirtmgr-console/{file}");
+        ensure!(machine.run("cat", &[&file])?.contains("console"), "{file}");
     }
     // As it comes, it starts, and says what to do.
     machine.run("systemctl", &["start", UNIT])?;

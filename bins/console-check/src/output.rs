@@ -45,10 +45,7 @@ impl Output {
     pub(crate) async fn follow(&self, report: &Report) -> Infallible {
         let mut tick = tokio::time::interval(TICK);
         loop {
-            tokio::select! {
-                () = report.changed() => {}
-                _ = tick.tick() => {}
-            }
+            tick.tick().await;
             let sections = report.sections();
             // A terminal that has gone will be told at the end.
             let _ = self.print_done(&sections);
@@ -136,5 +133,5 @@ fn speaks_unicode() -> bool {
     }
 }
 
-/// How often the seconds of what runs are told anew.
-const TICK: Duration = Duration::from_millis(200);
+/// How often what is new is shown: a person notices no less.
+const TICK: Duration = Duration::from_millis(100);

@@ -3,8 +3,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use tokio::sync::Notify;
-
 use crate::checks::Check;
 
 /// How a check came out.
@@ -62,7 +60,6 @@ impl Section {
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     tree: Arc<Mutex<Vec<Node>>>,
-    changed: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -97,21 +94,10 @@ impl Report {
         top
     }
 
-    /// Returns when something has changed since the last call.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future loses nothing.
-    pub async fn changed(&self) {
-        self.changed.notified().await;
-    }
-
     fn add(&self, parent: Option<usize>, title: String) -> Branch {
         let mut nodes = self.lock();
         let index = nodes.len();
         nodes.push(Node { parent, section: Section { title, ..Section::default() } });
-        drop(nodes);
-        self.changed.notify_one();
         Branch { place: Arc::new(Place { report: self.clone(), index }) }
     }
 
@@ -119,7 +105,6 @@ impl Report {
         if let Some(node) = self.lock().get_mut(index) {
             change(&mut node.section);
         }
-        self.changed.notify_one();
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Node>> {
