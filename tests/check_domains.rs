@@ -29,6 +29,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     broken("the VNC password has expired (passwdValidTo)", "domain.password"),
     broken("the domain's XML has a port that is none", "domain.xml"),
     broken("nothing listens at the console's port", "backend.open"),
+    broken("a firewall drops the console's port", "backend.open"),
     broken("the console's UNIX socket is gone", "backend.open"),
     broken("a file lies in the place of the console's UNIX socket", "backend.open"),
     broken("the service's user may not open the console's UNIX socket", "backend.open"),
@@ -41,7 +42,7 @@ pub(crate) const FAULTS: &[Fault] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_fault_of_a_guest_is_the_first_finding() -> Result<()> {
-    let far = Far::start()?;
+    let mut far = Far::start()?;
     let (bench, port, remote) = (Bench::new(FAULTS), far.port(), &far.remote);
     let settings = with_remote(far.well.settings(), remote);
     let token = |host: u64, guest: Uuid| format!("{host}-{guest}");
@@ -99,12 +100,13 @@ async fn each_fault_of_a_guest_is_the_first_finding() -> Result<()> {
     signal("-CONT")?;
     bench.finds("QEMU is stopped (SIGSTOP)", &stopped?)?;
     settings.check(port, &[&token(1, uuid)])?.expect_well()?;
-    scripted(&far, &bench).await?;
+    drop(off);
+    scripted(&mut far, &bench).await?;
     bench.finish()
 }
 
 /// What QEMU does not do on command: libvirt's test driver shows any `<graphics>`, and what listens there is ours.
-async fn scripted(far: &Far, bench: &Bench) -> Result<()> {
+async fn scripted(far: &mut Far, bench: &Bench) -> Result<()> {
     let port = far.port();
     let closed = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let free = |port: u16| {
@@ -140,6 +142,18 @@ async fn scripted(far: &Far, bench: &Bench) -> Result<()> {
         let checked = scripted_settings(far).check(port, &[&format!("20-{uuid}")])?;
         bench.finds(planted, &checked)?;
     }
+    // What is sent over a pulled cable vanishes, as behind a firewall that drops it.
+    let uuid = test_host(
+        far,
+        &format!(
+            "<graphics type='vnc' port='5900'><listen type='address' address='{}'/></graphics>",
+            far.remote.v4()
+        ),
+    )?;
+    far.remote.unplug()?;
+    let dropped = scripted_settings(far).check(port, &[&format!("20-{uuid}"), "--timeout", "2"]);
+    far.remote.plug()?;
+    bench.finds("a firewall drops the console's port", &dropped?)?;
     // libvirt itself would not take it, so it is given what somebody saved.
     let odd = "<domain id='1'><name>odd</name><uuid>0a000000-0000-4000-8000-000000000001</uuid><devices><graphics type='vnc' port='none'/></devices></domain>";
     let file = far.well.file("odd.xml");

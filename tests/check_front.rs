@@ -8,6 +8,7 @@ use harness::{Result, lease};
 use rustix::process::Signal;
 
 use crate::check_bench::{Bench, Fault, Well, broken, warned};
+use crate::check_certificates::self_signed;
 
 pub(crate) const FAULTS: &[Fault] = &[
     broken("the configuration file that is named is not there", "config.file"),
@@ -30,6 +31,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     broken("another program answers at public_host", "public.upgrade"),
     broken("the reverse proxy at public_host does not pass the upgrade on", "public.upgrade"),
     broken("public_host's certificate is for another name", "public.certificate"),
+    warned("public_host's certificate is self-signed", "public.certificate"),
     warned("the panel's page has another name than public_host", "public.cookie"),
     warned("max_sessions needs more open files than the service may have", "system.files"),
     warned("the clock is days behind", "system.clock"),
@@ -119,6 +121,10 @@ async fn each_fault_of_the_front_is_the_first_finding() -> Result<()> {
     let behind = ReverseProxy::nginx(well.bed.dir(), &through, Some(&other))?;
     let foreign = public(&["public_host = \"localhost\"", &at(&behind)]).check(port, &[])?;
     bench.finds("public_host's certificate is for another name", &foreign)?;
+    self_signed(&well, "self.pem")?;
+    let by_itself = ReverseProxy::nginx(well.bed.dir(), &through, Some(&well.file("self.pem")))?;
+    let by_itself = public(&["public_host = \"localhost\"", &at(&by_itself)]).check(port, &[])?;
+    bench.finds("public_host's certificate is self-signed", &by_itself)?;
     let cookie = ["public_host = \"localhost\"", "allowed_origins = [\"panel.example.org\"]"];
     bench.finds(
         "the panel's page has another name than public_host",

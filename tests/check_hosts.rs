@@ -13,6 +13,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     broken("SASL's login is missing", "host.libvirt"),
     broken("the certificate for libvirt's TLS is of another authority", "host.libvirt"),
     broken("libvirtd is down", "host.libvirt"),
+    broken("the service's user may not use libvirt's socket", "host.libvirt"),
     broken("libvirtd is stopped (SIGSTOP)", "host.libvirt"),
 ];
 
@@ -138,5 +139,19 @@ async fn each_fault_of_a_host_is_the_first_finding() -> Result<()> {
     bench.finds("libvirtd is down", &down?)?;
     own.check(port, &[])?.expect_well()?;
     assert!(far.proxy().usage().is_ok());
+    // The bed's folder is root's alone, as libvirt's socket is its group's.
+    let uri = far.bed().libvirtd().uri();
+    let as_nobody = far.well.plain().without_file().env("WS_PORT", &port.to_string());
+    let name = far.bed().dir().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let config = std::env::temp_dir().join(format!("console-check-hosts-{name}.toml"));
+    std::fs::write(
+        &config,
+        format!("[[hosts]]\nid = 1\nconnection = \"socket\"\nuri = \"{uri}\"\n"),
+    )?;
+    let as_nobody = as_nobody.arg("--config").arg(&config.display().to_string());
+    let denied = as_nobody.check(port, &["--user", "nobody"]);
+    std::fs::remove_file(&config)?;
+    let found = bench.finds("the service's user may not use libvirt's socket", &denied?)?;
+    assert!(found.remedy.unwrap_or_default().contains("usermod -aG libvirt"));
     bench.finish()
 }

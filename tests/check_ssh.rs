@@ -19,8 +19,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     broken("the host's key has changed", "ssh.host_key").with(&["host.libvirt"]),
     broken("the host's key is revoked", "ssh.host_key"),
     broken("the SSH key is refused", "ssh.login").with(&["host.libvirt"]),
-    broken("the SSH server forbids tunnels to TCP ports", "ssh.forward.tcp")
-        ,
+    broken("the SSH server forbids tunnels to TCP ports", "ssh.forward.tcp"),
     broken("the SSH server forbids tunnels to UNIX sockets", "ssh.forward.socket"),
 ];
 

@@ -19,7 +19,28 @@ pub(crate) const FAULTS: &[Fault] = &[
     broken("the server closes the port to strangers' pages", "url.upgrade"),
     broken("a server answers a subprotocol that was not offered", "url.subprotocol"),
     broken("the token's guest does not exist", "url.ping"),
+    broken("the reverse proxy cuts a connection that is idle (--slow)", "url.idle"),
 ];
+
+/// Longer than the minute after which most reverse proxies cut what is silent: here one that has its default.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_console_outlives_a_reverse_proxys_patience() -> Result<()> {
+    let well = Well::start()?;
+    let port = well.port();
+    let front = format!(
+        "location / {{ proxy_pass http://127.0.0.1:{port}; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; \
+         proxy_set_header Connection upgrade; proxy_set_header Host $http_host; }}"
+    );
+    let nginx = ReverseProxy::nginx(well.bed.dir(), &front, Some(&well.file("console.pem")))?;
+    let settings = well
+        .settings()
+        .setting("public_host = \"localhost\"")
+        .setting(&format!("public_port = {}", nginx.address().port()));
+    let checked = settings.check(port, &["--slow"])?;
+    checked.expect_well()?;
+    checked.expect("browser.idle", "ok")?;
+    Ok(())
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_fault_on_a_browsers_way_is_the_first_finding() -> Result<()> {
@@ -79,5 +100,11 @@ async fn each_fault_on_a_browsers_way_is_the_first_finding() -> Result<()> {
     let gone = visit(&format!("ws://localhost:{port}/?token=1-{}", uuid::Uuid::nil()))?;
     let found = bench.finds("the token's guest does not exist", &gone)?;
     assert!(found.text.contains("4404"), "{found:?}");
+    // The proxy's pings come too late for this one.
+    let hasty = format!("proxy_read_timeout 4s; {front}");
+    let hasty = ReverseProxy::nginx(well.bed.dir(), &hasty, None)?;
+    let hasty = format!("ws://localhost:{}/?token={token}", at(&hasty));
+    let checked = settings.check(port, &["url", &hasty, "--slow"])?;
+    bench.finds("the reverse proxy cuts a connection that is idle (--slow)", &checked)?;
     bench.finish()
 }

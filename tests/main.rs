@@ -7,6 +7,7 @@ mod check_front;
 mod check_hosts;
 mod check_page;
 mod check_panel;
+mod check_program;
 mod check_ssh;
 mod check_urls;
 mod clients;

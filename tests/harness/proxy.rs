@@ -217,11 +217,18 @@ impl ProxyBuilder {
     ///
     /// It does not build, does not end in time, or prints something else than a report.
     pub fn check(&self, port: u16, further: &[&str]) -> Result<Checked> {
+        Checked::run(self.check_command(port, &[further, &["--json"]].concat())?, CHECKED)
+    }
+
+    /// The command for that, whatever it prints.
+    ///
+    /// # Errors
+    ///
+    /// It does not build.
+    pub fn check_command(&self, port: u16, args: &[&str]) -> Result<Command> {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let name = format!("check-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let mut args = further.to_vec();
-        args.push("--json");
-        let (program, args) = self.command_line(&name, &check::build()?, port, &args)?;
+        let (program, args) = self.command_line(&name, &check::build()?, port, args)?;
         // As root it sees whose the ports are, and may look with another user's eyes. sudo has an environment of its own.
         let mut command = as_root("env");
         command.args(self.env.iter().map(|(name, value)| format!("{name}={value}")));
@@ -231,7 +238,7 @@ impl ProxyBuilder {
                 command.env_remove(name);
             }
         }
-        Checked::run(command, CHECKED)
+        Ok(command)
     }
 
     /// Writes its files, and says what to run for `program` on its machine.

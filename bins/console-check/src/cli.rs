@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use console_config::Sources;
-use console_diagnosis::{DEFAULT_TIMEOUT, XmlConnection};
+use console_diagnosis::XmlConnection;
 use console_flags::Flags;
 
 /// What the command line asks for.
@@ -21,7 +21,7 @@ pub(crate) struct CommandLine {
     /// Whether settings were given by flags: then the running service's do not count.
     pub(crate) has_settings: bool,
     pub(crate) user: Option<String>,
-    pub(crate) timeout: Duration,
+    pub(crate) timeout: Option<Duration>,
     pub(crate) is_slow: bool,
     pub(crate) is_strict: bool,
     pub(crate) all: bool,
@@ -84,7 +84,7 @@ impl CommandLine {
             task,
             sources,
             user: text("user"),
-            timeout: timeout.map_or(DEFAULT_TIMEOUT, Duration::from_secs_f64),
+            timeout: timeout.map(Duration::from_secs_f64),
             is_slow: matches.get_flag("slow"),
             is_strict: matches.get_flag("strict"),
             all: matches.get_flag("all"),
@@ -183,7 +183,7 @@ pub(crate) fn command() -> Command {
         .arg(global(
             value("timeout", "SECONDS")
                 .value_parser(timeout)
-                .help("The longest that one check takes, 0.1 to 600 [default: 10]"),
+                .help("The longest that one check takes, 0.1 to 600 [default: 10, or less as the settings have it]"),
         ))
         .next_help_heading("Output")
         .arg(global(switch("json").help("Print the report as JSON (docs/console-check.schema.json)")))
@@ -228,7 +228,7 @@ Run it as root on the proxy's machine: it then looks as the service would, with 
 service's settings and its user's eyes. It changes nothing and prints no secret.
 
   Marks:        ✓ well   ! a warning   ✗ broken   – not tried
-  More on each: docs/troubleshooting.md, under the check's id
+  More on each: docs/troubleshooting.md (/usr/share/doc/webvirtmgr-console), by the check's id
   Exit codes:   0 all well, 1 something is broken, 2 wrong use, 3 warnings only (--strict),
                 130 interrupted before anything was found broken";
 

@@ -5,7 +5,7 @@
 use std::io::{self, Write};
 
 use anyhow::{Context, Result};
-use console_diagnosis::{CHECKS, Options, Report, Status, console, everything, url, xml};
+use console_diagnosis::{CHECKS, Check, Options, Report, Status, console, everything, url, xml};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{CommandLine, Task};
@@ -99,7 +99,8 @@ async fn work(report: &Report, options: &Options, task: &Task) -> Result<()> {
 fn listed() -> Result<()> {
     let mut out = io::stdout().lock();
     for check in CHECKS {
-        writeln!(out, "{:19} {}", check.id, check.what).context("cannot print")?;
+        writeln!(out, "{:width$} {}", check.id, check.what, width = Check::LONGEST)
+            .context("cannot print")?;
     }
     Ok(())
 }

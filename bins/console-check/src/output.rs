@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use console_diagnosis::{Head, Report, Section, Style, Text, json};
@@ -29,6 +30,7 @@ impl Output {
                 && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
             ascii: !speaks_unicode(),
             verbose: line.verbose,
+            page: Path::new(INSTALLED_PAGE).exists().then_some(INSTALLED_PAGE),
         };
         Self {
             text: Text::new(style),
@@ -93,8 +95,9 @@ impl Output {
         if !self.shows_progress {
             return Ok(());
         }
-        let width = rustix::termios::tcgetwinsize(io::stderr()).map_or(80, |size| size.ws_col);
-        let width = usize::from(width).saturating_sub(1);
+        let columns = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col);
+        // Some terminals do not know how wide they are.
+        let width = if columns == 0 { 79 } else { usize::from(columns) - 1 };
         match self.text.progress(sections, Instant::now(), width) {
             Some(line) => {
                 self.has_line.set(true);
@@ -132,6 +135,9 @@ fn speaks_unicode() -> bool {
         }
     }
 }
+
+/// Where the Debian package has it.
+const INSTALLED_PAGE: &str = "/usr/share/doc/webvirtmgr-console/troubleshooting.md";
 
 /// How often what is new is shown: a person notices no less.
 const TICK: Duration = Duration::from_millis(100);

@@ -13,11 +13,25 @@ use crate::layer::{Layer, Source, value};
 
 /// Something in a source that counts for nothing here, and is nobody's fault. `Display` is one line: where, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note(pub(crate) String);
+pub struct Note {
+    text: String,
+    is_usual: bool,
+}
+
+impl Note {
+    pub(crate) const fn new(text: String) -> Self {
+        Self { text, is_usual: false }
+    }
+
+    /// Whether the panels' own settings files have it, so that most people cannot do anything about it: a star import.
+    pub const fn is_usual(&self) -> bool {
+        self.is_usual
+    }
+}
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -28,7 +42,7 @@ pub(crate) fn read(path: &Path) -> Result<(Layer, Vec<Note>), ConfigError> {
     let text = String::from_utf8_lossy(&bytes);
     let found = django_settings::read(&text, |name| name.starts_with(PREFIX));
     let note =
-        |line: usize, what: String| (line, Note(format!("{}:{line}: {what}", path.display())));
+        |line: usize, what: String| (line, Note::new(format!("{}:{line}: {what}", path.display())));
     let mut notes = Vec::new();
     let (mut before, mut lines) = (found.assignments.iter().peekable(), HashMap::new());
     for skipped in &found.skipped {
@@ -58,12 +72,13 @@ pub(crate) fn read(path: &Path) -> Result<(Layer, Vec<Note>), ConfigError> {
     }
     notes.extend(found.star_imports.iter().map(|import| {
         let module = &import.module;
-        note(
+        let (line, note) = note(
             import.line,
             format!(
                 "{module} is not read; if it sets WS_ names, name its file in django_settings instead"
             ),
-        )
+        );
+        (line, Note { is_usual: true, ..note })
     }));
     notes.sort_by_key(|(line, _)| *line);
     let notes = notes.into_iter().map(|(_, note)| note).collect();

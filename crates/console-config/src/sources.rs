@@ -95,7 +95,9 @@ fn misspelled(name: &str) -> Option<Note> {
     }
     let meant = meant_variable(name)?;
     let shown = crate::reader::shown(name);
-    Some(Note(format!("environment variable {shown} counts for nothing; did you mean {meant}?")))
+    Some(Note::new(format!(
+        "environment variable {shown} counts for nothing; did you mean {meant}?"
+    )))
 }
 
 /// The variable of ours that is nearly called so.

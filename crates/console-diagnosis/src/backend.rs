@@ -221,7 +221,7 @@ fn refusal(error: &OpenError, trial: &Trial<'_>) -> (String, String) {
             "a firewall between drops the port: let this machine reach the console's ports (5900 to 5999) on that host, or reach the host by SSH with ssh_tunnel = \"always\"".into()
         }
         OpenError::Denied { denied, .. } => format!(
-            "{denied}: let the service's user open it: usermod -aG its group, or run QEMU with it (group in /etc/libvirt/qemu.conf)"
+            "{denied}: let the service's user open it: usermod -aG GROUP USER with the socket's group, then systemctl restart webvirtmgr-console; or let QEMU run with a group that the user is in (group in /etc/libvirt/qemu.conf)"
         ),
         OpenError::NotASocket { .. } => "see what has been put into its place".into(),
         _ => trial.refused.clone(),

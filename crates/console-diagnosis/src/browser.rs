@@ -62,7 +62,7 @@ async fn plain(branch: &Branch, options: &Options, settings: &ServerSettings, at
         }
         Ok(socket) => {
             branch.ok(BROWSER_PLAIN, format!("ws://{at} answers 101"));
-            socket.close(options.timeout).await;
+            socket.close(options.limit()).await;
         }
         Err(ProbeError::Status { code: 403, line, .. })
             if settings.ssl_only && line.contains("TLS only") =>
@@ -83,7 +83,7 @@ async fn plain(branch: &Branch, options: &Options, settings: &ServerSettings, at
         Ok(socket) => {
             branch
                 .ok(BROWSER_SUBPROTOCOL, "binary is answered if it is offered, and nothing if not");
-            socket.close(options.timeout).await;
+            socket.close(options.limit()).await;
         }
         Err(error) => branch.fail(BROWSER_SUBPROTOCOL, chain(&error), error.remedy()),
     }
@@ -102,14 +102,14 @@ async fn encrypted(
         return;
     }
     let address = here(at, true, "/");
-    let stream = match connect(&[at], options.timeout).await {
+    let stream = match connect(&[at], options.limit()).await {
         Ok(stream) => stream,
         Err(error) => {
             branch.fail(BROWSER_TLS, chain(&error), error.remedy());
             return;
         }
     };
-    let secured = match secure(stream, &address, &[], options.timeout).await {
+    let secured = match secure(stream, &address, &[], options.limit()).await {
         Ok(secured) => secured,
         Err(error) => {
             branch.fail(
@@ -123,11 +123,11 @@ async fn encrypted(
     served(certificate, front, secured.chain.first());
     let origin = page_origin(settings, &address);
     let opened =
-        upgrade(secured.stream, &address, &["binary"], Some(&origin), None, options.timeout);
+        upgrade(secured.stream, &address, &["binary"], Some(&origin), None, options.limit());
     match opened.await {
         Ok(socket) => {
             branch.ok(BROWSER_TLS, format!("wss://{at} answers 101 ({})", secured.version));
-            socket.close(options.timeout).await;
+            socket.close(options.limit()).await;
         }
         Err(error) => branch.fail(BROWSER_TLS, chain(&error), error.remedy()),
     }
@@ -169,15 +169,15 @@ async fn public(branch: &Branch, options: &Options, settings: &ServerSettings) {
         branch,
         address: &address,
         ids: &PUBLIC,
-        limit: options.timeout,
+        limit: options.limit(),
         origin: Some(page_origin(settings, &address)),
     };
     let Some(mut socket) = way.go(&system_roots()).await else { return };
-    let settling = settle(&mut socket, options.timeout);
+    let settling = settle(&mut socket, options.limit());
     match branch.during("waiting for what answers", settling).await {
         // Without a token only this proxy says so.
         Err(ProbeError::Closed { code: TOKEN_MISSING, .. }) => {
-            branch.ok(PUBLIC_UPGRADE, format!("{address} leads to the proxy"));
+            branch.ok(PUBLIC_REACH, format!("{address} leads to the proxy"));
         }
         Ok(_) => branch.fail(
             PUBLIC_REACH,
@@ -195,6 +195,7 @@ async fn public(branch: &Branch, options: &Options, settings: &ServerSettings) {
 const PUBLIC: Ids = Ids {
     name: PUBLIC_NAME,
     connect: PUBLIC_REACH,
+    ends_with_connect: true,
     tls: PUBLIC_CERTIFICATE,
     certificate: PUBLIC_CERTIFICATE,
     upgrade: PUBLIC_UPGRADE,
@@ -257,14 +258,14 @@ pub(crate) async fn idle(
             ..address
         })
         .unwrap_or_else(|| here(at, settings.ssl_only, &target));
-    let place = match websocket_probe::resolve(&address, options.timeout).await {
+    let place = match websocket_probe::resolve(&address, options.limit()).await {
         Ok(places) => places.first().copied().unwrap_or(at),
         Err(_) => at,
     };
     match open(options, settings, &address, place, &["binary"]).await {
         Ok(mut socket) => {
             stay_idle(branch, BROWSER_IDLE, &mut socket).await;
-            socket.close(options.timeout).await;
+            socket.close(options.limit()).await;
         }
         Err(error) => branch.fail(BROWSER_IDLE, chain(&error), error.remedy()),
     }
@@ -277,14 +278,14 @@ async fn open(
     at: SocketAddr,
     offer: &[&str],
 ) -> Result<Upgraded, ProbeError> {
-    let stream: TcpStream = connect(&[at], options.timeout).await?;
+    let stream: TcpStream = connect(&[at], options.limit()).await?;
     let stream = if address.is_encrypted {
-        secure(stream, address, &[], options.timeout).await?.stream
+        secure(stream, address, &[], options.limit()).await?.stream
     } else {
         Stream::Plain(stream)
     };
     let origin = page_origin(settings, address);
-    upgrade(stream, address, offer, Some(&origin), None, options.timeout).await
+    upgrade(stream, address, offer, Some(&origin), None, options.limit()).await
 }
 
 fn here(at: SocketAddr, is_encrypted: bool, target: &str) -> Address {

@@ -39,7 +39,7 @@ fn none(branch: &Branch, settings: &ServerSettings) {
     branch.warn(
         CERTIFICATE_NONE,
         "no certificate is configured: pages that are loaded by https cannot connect, for browsers let them open wss:// only",
-        "set cert (WS_CERT) to a PEM file with certificate, chain and private key; to try it out: openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=$(hostname -f) -addext subjectAltName=DNS:$(hostname -f) -keyout console.pem -out cert.pem && cat cert.pem >> console.pem",
+        "set cert (WS_CERT) to a PEM file with certificate, chain and private key; to try it out: openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=$(hostname -f) -addext subjectAltName=DNS:$(hostname -f) -keyout console.pem -out cert.pem && cat cert.pem >> console.pem && chmod 640 console.pem && chgrp webvirtmgr-console console.pem",
     );
 }
 
@@ -132,7 +132,7 @@ fn remedy(finding: &Finding) -> String {
             "nothing for this proxy, which sends them in order; other programs do not: write the server's own certificate first, then its issuer's, and so on".into()
         }
         Finding::ExpiresSoon { .. } => format!(
-            "{} (it warns {} days before)",
+            "{} (console-check warns {} days before)",
             finding.remedy(),
             EXPIRY_WARNING.as_secs() / (24 * 60 * 60)
         ),

@@ -10,6 +10,9 @@ pub struct Check {
 }
 
 impl Check {
+    /// How long the longest id is, in characters.
+    pub const LONGEST: usize = 20;
+
     /// The anchor of its paragraph in docs/troubleshooting.md, as GitHub makes it of the heading.
     pub fn anchor(&self) -> String {
         self.id.replace('.', "")
@@ -96,7 +99,7 @@ checks! {
     URL_TLS = "url.tls": "TLS can be spoken there";
     URL_CERTIFICATE = "url.certificate": "a browser believes the certificate";
     URL_UPGRADE = "url.upgrade": "the WebSocket is answered with 101";
-    URL_SUBPROTOCOL = "url.subprotocol": "binary is answered exactly if it is offered";
+    URL_SUBPROTOCOL = "url.subprotocol": "binary is answered exactly if it is offered, through all that is in between";
     URL_PING = "url.ping": "a ping is answered";
     URL_IDLE = "url.idle": "the connection survives 65 seconds of silence (--slow)";
 }
@@ -115,6 +118,7 @@ mod tests {
             assert!(check.id.chars().all(plain) && check.id.contains('.'), "{}", check.id);
             assert!(!check.what.ends_with('.'), "{}", check.id);
         }
+        assert_eq!(CHECKS.iter().map(|check| check.id.len()).max(), Some(Check::LONGEST));
         let anchors: HashSet<_> = CHECKS.iter().map(Check::anchor).collect();
         assert_eq!(anchors.len(), CHECKS.len());
     }

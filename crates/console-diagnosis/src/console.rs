@@ -33,7 +33,8 @@ pub async fn console(report: &Report, options: &Options, token: &str) {
             return;
         }
     };
-    branch.ok(TOKEN_FORM, format!("host {}, domain {}", token.host(), token.domain().as_uuid()));
+    // Masked: who has it has the console.
+    branch.ok(TOKEN_FORM, format!("host {}, domain {}", token.host(), token.domain()));
     let finding = inventory.host(token);
     let host = match branch.during("looking the host up", finding).await {
         Ok(host) => host,

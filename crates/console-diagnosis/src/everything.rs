@@ -35,6 +35,7 @@ pub async fn everything(report: &Report, options: &Options) {
         let own = certificate::examine(&certificate, &settings.server);
         let front = Front { at, own };
         browser::examine(&browsers, &certificate, options, &settings.server, &front).await;
+        drop((certificate, browsers));
         front
     };
     let back = async {
@@ -80,7 +81,7 @@ pub(crate) fn tools(
     let tools = Tools {
         opener: console_assembly::opener(&bounded).that_writes_nothing(),
         libvirt: Libvirt::new(console_assembly::libvirt_settings(&bounded)),
-        limit: options.timeout,
+        limit: options.limit(),
         all_domains: options.all_domains,
     };
     Some((inventory, tools))

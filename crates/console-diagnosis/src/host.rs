@@ -20,9 +20,11 @@ use uuid::Uuid;
 
 use crate::backend::{self, Trial, shown};
 use crate::checks::{
-    BACKEND_OPEN, Check, DOMAIN_KNOWN, DOMAIN_LISTED, DOMAIN_UUID, DOMAIN_XML, HOST_LIBVIRT, HOST_NAME, HOST_PORT,
+    BACKEND_OPEN, Check, DOMAIN_KNOWN, DOMAIN_LISTED, DOMAIN_UUID, DOMAIN_XML, HOST_LIBVIRT,
+    HOST_NAME, HOST_PORT,
 };
 use crate::domain::{self, Seen};
+use crate::inventory::masked;
 use crate::report::Branch;
 use crate::ssh;
 
@@ -83,8 +85,9 @@ pub(crate) async fn reach(branch: &Branch, tools: &Tools, host: &Host) -> Option
             Some(Reached { ssh: found, ssh_fails })
         }
         Err(error) => {
-            let remedy =
-                error.remedy().unwrap_or("see libvirtd's log on that host: journalctl -u libvirtd");
+            let remedy = error
+                .remedy()
+                .unwrap_or("see libvirt's log on that host: journalctl -u libvirtd -u virtqemud");
             branch.fail(HOST_LIBVIRT, error.to_string(), remedy);
             None
         }
@@ -104,8 +107,9 @@ fn would_be_written(report: &SshReport, host: &Host) -> Option<&'static str> {
 
 /// OpenSSH does not tell a socket that it may not tunnel to from one that is not there; but libvirt's own is there if libvirt answers.
 fn conclude(report: &mut SshReport, host: &Host) {
-    let is_usual =
-        host.libvirt_uri().starts_with("qemu+ssh://") && !host.libvirt_uri().contains("socket=");
+    let is_usual = host.libvirt_uri().starts_with("qemu+ssh://")
+        && !host.libvirt_uri().contains("socket=")
+        && host.libvirt_uri().split('?').next().is_some_and(|uri| uri.ends_with("/system"));
     if is_usual && let Forwarding::Unknown(_) = report.socket_forwarding {
         let why = "libvirt's own socket is there, but no tunnel leads to it".to_owned();
         report.socket_forwarding = Forwarding::Forbidden(why);
@@ -147,8 +151,9 @@ async fn port_is_open(branch: &Branch, tools: &Tools, name: &str, port: u16) -> 
             return false;
         }
     };
-    let shown_addresses: Vec<String> =
+    let mut shown_addresses: Vec<String> =
         addresses.iter().map(|address| address.ip().to_string()).collect();
+    shown_addresses.dedup();
     branch.ok(HOST_NAME, format!("{name} is {}", shown_addresses.join(", ")));
     let share = tools.limit / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
     let mut why = "the name has no address".to_owned();
@@ -166,9 +171,17 @@ async fn port_is_open(branch: &Branch, tools: &Tools, name: &str, port: u16) -> 
     branch.fail(
         HOST_PORT,
         format!("libvirt's port cannot be reached: {why}"),
-        format!("on that host: systemctl enable --now libvirtd-tcp.socket (or libvirtd-tls.socket), and let its firewall pass port {port} from this machine"),
+        listening_remedy(port),
     );
     false
+}
+
+/// libvirtd's sockets are systemd's, and cannot be added while it runs.
+fn listening_remedy(port: u16) -> String {
+    let socket = if port == 16514 { "tls" } else { "tcp" };
+    format!(
+        "on that host: systemctl stop libvirtd && systemctl enable --now libvirtd-{socket}.socket && systemctl start libvirtd (virtproxyd-{socket}.socket where virtqemud runs), and let its firewall pass port {port} from this machine"
+    )
 }
 
 /// All guests of a host that answers: those that run, or all. The panel's own list is none for hosts that are not in its database.
@@ -187,7 +200,9 @@ pub(crate) async fn guests(
             branch.fail(
                 HOST_LIBVIRT,
                 format!("the guests cannot be listed: {error}"),
-                error.remedy().unwrap_or("see libvirtd's log on that host: journalctl -u libvirtd"),
+                error.remedy().unwrap_or(
+                    "see libvirt's log on that host: journalctl -u libvirtd -u virtqemud",
+                ),
             );
             return Vec::new();
         }
@@ -212,7 +227,8 @@ pub(crate) async fn guests(
                     DOMAIN_LISTED,
                     format!(
                         "the panel's database does not list {} ({}) on this host",
-                        listed.name, listed.uuid
+                        listed.name,
+                        masked(listed.uuid)
                     ),
                     "open the host's page in the panel, which lists its guests anew",
                 );
@@ -251,7 +267,7 @@ fn compare(branch: &Branch, host: &Host, listed: &[Listed], panel: &[&PanelGuest
             Some(domain) => other_uuid(branch, host, guest, domain.uuid),
             None => branch.warn(
                 DOMAIN_KNOWN,
-                format!("the panel lists {} ({}), which libvirt on this host does not have", guest.name, guest.uuid),
+                format!("the panel lists {} ({}), which libvirt on this host does not have", guest.name, masked(guest.uuid)),
                 "open the host's page in the panel, which lists its guests anew; the guest may have been moved or removed",
             ),
         }
@@ -262,7 +278,7 @@ fn compare(branch: &Branch, host: &Host, listed: &[Listed], panel: &[&PanelGuest
 pub(crate) fn other_uuid(branch: &Branch, host: &Host, guest: &PanelGuest, now: Uuid) {
     branch.fail(
         DOMAIN_UUID,
-        format!("the panel lists {} with uuid {}, but libvirt on {} has it with {now}", guest.name, guest.uuid, host.name()),
+        format!("the panel lists {} with uuid {}, but libvirt on {} has it with {}", guest.name, masked(guest.uuid), host.name(), masked(now)),
         "open the host's page in the panel, which takes over the new uuid; or remove the guest's row there",
     );
 }
@@ -290,7 +306,7 @@ pub(crate) async fn plan(
     let Some(routed) = domain::judge(branch, &domain, &seen, None) else { return Ok(None) };
     let name = domain.name().to_owned();
     let silent = format!(
-        "{}; if it is stopped, on the host: kill -CONT $(pgrep -f 'uuid {uuid}'); else {}",
+        "{}; if it is stopped, on the host: kill -CONT $(pgrep -f 'guest={name},'); else {}",
         seen.virsh("domcontrol", &name),
         seen.virsh("reset", &name)
     );
@@ -325,15 +341,16 @@ async fn domain(
         Ok(Err(error)) => Err((
             DOMAIN_XML,
             error.to_string(),
-            format!("see it: virsh -c '{}' dumpxml {uuid}", endpoint.uri()),
+            format!("see it: virsh -c '{}' dumpxml, with the guest's name", endpoint.uri()),
         )),
         Err(error) => {
             let check = match &error {
                 console_libvirt::LookupError::NoSuchDomain { .. } => DOMAIN_KNOWN,
                 _ => HOST_LIBVIRT,
             };
-            let remedy =
-                error.remedy().unwrap_or("see libvirtd's log on that host: journalctl -u libvirtd");
+            let remedy = error
+                .remedy()
+                .unwrap_or("see libvirt's log on that host: journalctl -u libvirtd -u virtqemud");
             Err((check, error.to_string(), remedy.to_owned()))
         }
     }
@@ -366,7 +383,9 @@ impl Reached {
         };
         match forwarding {
             _ if self.ssh_fails => Some("it needs a tunnel, and SSH to the host fails"),
-            Some(Forwarding::Forbidden(_)) => Some("it needs a tunnel, which the SSH server forbids"),
+            Some(Forwarding::Forbidden(_)) => {
+                Some("it needs a tunnel, which the SSH server forbids")
+            }
             _ => None,
         }
     }

@@ -11,7 +11,7 @@
 //!
 //! - Nothing is changed: no key is written into known_hosts, no database is written to, no guest is touched, no viewer loses its console.
 //! - Every finding that is an error or a warning has a remedy. No text has a secret in it.
-//! - Every wait is bounded by [`Options::timeout`] or a bound of the settings that is smaller; the database's is its own.
+//! - Every wait is bounded: by [`Options::timeout`], or [`DEFAULT_TIMEOUT`] and the settings' own bounds; the database's is `database_timeout`.
 //! - Nothing is sent anywhere but to what the settings, the token or the address name.
 //!
 //! # Example

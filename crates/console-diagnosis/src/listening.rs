@@ -62,7 +62,7 @@ async fn tcp(
     let is_loopback = addresses.iter().all(|address| address.ip().is_loopback());
     if !is_loopback {
         branch.ok(LISTEN_LOOPBACK, format!("{shown} can be reached from other machines"));
-    } else if settings.trusted_proxies.is_empty() {
+    } else if settings.trusted_proxies.is_empty() && !is_behind(settings) {
         branch.warn(
             LISTEN_LOOPBACK,
             format!("{shown} is reached by browsers on this machine only, and no reverse proxy is trusted"),
@@ -76,6 +76,12 @@ async fn tcp(
         found = found.or(running(branch, options, settings, listen, address).await);
     }
     found
+}
+
+/// Whether browsers are meant to come by another port or path, which only a reverse proxy has.
+fn is_behind(settings: &ServerSettings) -> bool {
+    let public = &settings.public;
+    public.path.is_some() || public.port.is_some_and(|port| port.get() == 443)
 }
 
 /// The addresses that a name means, if all of them can be listened on. A free port of each is opened for a moment to see.
@@ -97,7 +103,7 @@ async fn own_addresses(
             .collect::<Vec<_>>())
     });
     let opened =
-        branch.during(format!("resolving {host}"), timeout(options.timeout, opening)).await;
+        branch.during(format!("resolving {host}"), timeout(options.limit(), opening)).await;
     match opened {
         Ok(Ok(Ok(addresses))) => {
             Ok(addresses.iter().map(|address| SocketAddr::new(address.ip(), port)).collect())
@@ -111,7 +117,7 @@ async fn own_addresses(
         }
         Ok(Err(_)) => Err(("the look at it failed".into(), "try again".into())),
         Err(_) => Err((
-            format!("the name was not resolved within {:?}", options.timeout),
+            format!("the name was not resolved within {:?}", options.limit()),
             "see /etc/resolv.conf, or write an address; 0.0.0.0 means all".into(),
         )),
     }
@@ -133,11 +139,24 @@ async fn running(
     let holders = holders(options, address).await;
     if holders.is_empty() {
         branch.ok(LISTEN_PORT, format!("nobody else has {address}"));
-        branch.fail(
-            LISTEN_RUNNING,
-            format!("nothing listens on {address}: webvirtmgr-console does not run, or with other settings"),
-            "systemctl start webvirtmgr-console; if it ends again, journalctl -u webvirtmgr-console -n 20 says why",
-        );
+        let (text, remedy) = match options.proxy_pid {
+            Some(pid) => (
+                format!(
+                    "nothing listens on {address}: webvirtmgr-console runs as process {pid}, but with other settings"
+                ),
+                "systemctl restart webvirtmgr-console, so that the settings count; or check with those that it has: console-check without flags",
+            ),
+            None => {
+                (format!("nothing listens on {address}: webvirtmgr-console does not run"), START)
+            }
+        };
+        branch.fail(LISTEN_RUNNING, text, remedy);
+        return None;
+    }
+    if holders.iter().any(|holder| holder.pid == Some(1)) && !holders.iter().any(is_proxy) {
+        // A connection would start it.
+        branch.ok(LISTEN_PORT, format!("{address} is systemd's, for the service"));
+        branch.skip(LISTEN_RUNNING, "the service is started by the first connection: systemctl start webvirtmgr-console, to check it as well");
         return None;
     }
     let reachable = reachable(address);
@@ -146,7 +165,7 @@ async fn running(
         Answer::Silent
     } else {
         let asking = async { ask(TcpStream::connect(reachable).await).await };
-        branch.during(format!("asking {reachable}"), bounded(options.timeout, asking)).await
+        branch.during(format!("asking {reachable}"), bounded(options.limit(), asking)).await
     };
     let who = holders.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let is_ours = holders.iter().any(is_proxy);
@@ -170,10 +189,19 @@ async fn running(
             branch.ok(LISTEN_PORT, format!("{address} is the proxy's"));
             branch.fail(
                 LISTEN_RUNNING,
-                format!("{who} listens on {address}, but did not answer within {:?}", options.timeout),
+                format!("{who} listens on {address}, but did not answer within {:?}", options.limit()),
                 "it hangs or is stopped: systemctl restart webvirtmgr-console, and report it with its log",
             );
             None
+        }
+        _ if is_ours => {
+            branch.ok(LISTEN_PORT, format!("{address} is the proxy's"));
+            branch.warn(
+                LISTEN_RUNNING,
+                format!("another version of webvirtmgr-console answers on {address}, or one with other settings; {who}"),
+                "systemctl restart webvirtmgr-console, so that the installed version and the settings count",
+            );
+            Some(reachable)
         }
         _ => {
             branch.fail(
@@ -190,11 +218,11 @@ async fn running(
 fn version_told(branch: &Branch, place: &str, version: &str, who: &str) {
     if version == OWN_VERSION {
         branch
-            .ok(LISTEN_RUNNING, format!("webvirtmgr-console {version} answers on {place} ({who})"));
+            .ok(LISTEN_RUNNING, format!("webvirtmgr-console {version} answers on {place}; {who}"));
     } else {
         branch.warn(
             LISTEN_RUNNING,
-            format!("webvirtmgr-console {version} answers on {place}, and this is console-check {OWN_VERSION} ({who})"),
+            format!("webvirtmgr-console {version} answers on {place}, and this is console-check {OWN_VERSION}; {who}"),
             "systemctl restart webvirtmgr-console, so that the installed version runs",
         );
     }
@@ -205,7 +233,7 @@ fn taken_remedy(holders: &[Holder]) -> String {
     if program.starts_with("python") || program.contains("websockify") || program == "novncd" {
         "it may be the panel's own script, which this program replaces: stop it (supervisorctl status, systemctl status shows it), then systemctl restart webvirtmgr-console".into()
     } else {
-        "stop that program, or choose another port for one of both: port = 6081 (WS_PORT, -p), which the panel must know as well (WS_PUBLIC_PORT)".into()
+        "stop that program, or choose another port for one of both: port = 6081 (WS_PORT, -p), which the panel must know as well (WS_PUBLIC_PORT of WebVirtCloud, WS_PORT of WebVirtMgr); OpenStack's nova-novncproxy uses 6080, too".into()
     }
 }
 
@@ -235,20 +263,16 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 async fn unix(branch: &Branch, options: &Options, listen: &Listen, path: &Path) {
     let place = path.display().to_string();
     let asking = async { ask(UnixStream::connect(path).await).await };
-    match bounded(options.timeout, asking).await {
+    match bounded(options.limit(), asking).await {
         Answer::Proxy(version) => version_told(branch, &place, &version, "a UNIX socket"),
         Answer::TlsOnly | Answer::Silent if listen.proxy_protocol => {
             branch.ok(LISTEN_RUNNING, format!("something listens on {place}, for reverse proxies"));
         }
         Answer::TlsOnly => branch.ok(LISTEN_RUNNING, format!("{place} answers, by TLS only")),
-        Answer::Nobody(why) => branch.fail(
-            LISTEN_RUNNING,
-            format!("{place}: {why}"),
-            "systemctl start webvirtmgr-console; if it ends again, journalctl -u webvirtmgr-console -n 20 says why",
-        ),
+        Answer::Nobody(why) => branch.fail(LISTEN_RUNNING, format!("{place}: {why}"), START),
         Answer::Silent => branch.fail(
             LISTEN_RUNNING,
-            format!("{place} takes connections, but nothing answered within {:?}", options.timeout),
+            format!("{place} takes connections, but nothing answered within {:?}", options.limit()),
             "it hangs or is stopped: systemctl restart webvirtmgr-console",
         ),
         Answer::Other => branch.fail(
@@ -301,6 +325,8 @@ async fn ask<S: AsyncRead + AsyncWrite + Unpin>(connected: std::io::Result<S>) -
         Answer::Other
     }
 }
+
+const START: &str = "systemctl start webvirtmgr-console; if it ends again, journalctl -u webvirtmgr-console -n 20 says why";
 
 /// What load balancers ask, too (RFC 9112 section 9.6 for `close`).
 const QUESTION: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";

@@ -22,8 +22,8 @@ pub struct Options {
     pub holders: Vec<(SocketAddr, Vec<Holder>)>,
     /// The proxy's process, if it is known: its limits are looked at instead of ours.
     pub proxy_pid: Option<u32>,
-    /// The longest that a single check takes. Default [`DEFAULT_TIMEOUT`].
-    pub timeout: Duration,
+    /// The longest that a single check takes, instead of [`DEFAULT_TIMEOUT`] and of the settings' own bounds where these are shorter.
+    pub timeout: Option<Duration>,
     /// Also what takes more than a minute.
     pub is_slow: bool,
     /// Also guests that are shut off.
@@ -40,14 +40,19 @@ impl Options {
             user,
             holders: Vec::new(),
             proxy_pid: None,
-            timeout: DEFAULT_TIMEOUT,
+            timeout: None,
             is_slow: false,
             all_domains: false,
             etc: "/etc".into(),
         }
     }
 
-    /// The proxy's own bounds, none of them longer than a check may take.
+    /// The longest that a single check takes.
+    pub(crate) fn limit(&self) -> Duration {
+        self.timeout.unwrap_or(DEFAULT_TIMEOUT)
+    }
+
+    /// The proxy's own bounds, none of them longer than a check takes; or that time for all of them, if somebody says it.
     pub(crate) fn bounded(&self, settings: &ServerSettings) -> ServerSettings {
         let mut settings = settings.clone();
         for bound in [
@@ -58,7 +63,7 @@ impl Options {
             &mut settings.ssh.auth_timeout,
             &mut settings.ssh.channel_timeout,
         ] {
-            *bound = (*bound).min(self.timeout);
+            *bound = self.timeout.unwrap_or_else(|| (*bound).min(DEFAULT_TIMEOUT));
         }
         settings
     }

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use console_config::{ConfigError, Loaded, Settings, Sources};
+use console_config::{ConfigError, Loaded, Note, Settings, Sources};
 use permission_denied::Denied;
 
 use crate::checks::{CONFIG_FILE, CONFIG_HOSTS, CONFIG_NOTES, CONFIG_USER, CONFIG_VALUES};
@@ -53,9 +53,13 @@ pub(crate) fn load(branch: &Branch, sources: &Sources) -> Option<Settings> {
 }
 
 /// What counts for nothing.
-fn tell(branch: &Branch, notes: impl Iterator<Item = impl ToString>) {
+fn tell<'a>(branch: &Branch, notes: impl Iterator<Item = &'a Note>) {
     for note in notes {
-        let remedy = "correct it, or put the value into the configuration file or the environment";
+        if note.is_usual() {
+            branch.skip(CONFIG_NOTES, note.to_string());
+            continue;
+        }
+        let remedy = "correct the name or the line, or remove it; a value can also stand in the configuration file or the environment";
         branch.warn(CONFIG_NOTES, note.to_string(), remedy);
     }
 }

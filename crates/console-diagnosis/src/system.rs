@@ -22,15 +22,19 @@ pub(crate) fn examine(branch: &Branch, options: &Options, settings: &Settings) {
 fn files(branch: &Branch, options: &Options, settings: &Settings) {
     let server = &settings.server;
     let needed = server.max_sessions + server.max_connections + BESIDES;
-    let found = options
-        .proxy_pid
-        .and_then(|pid| i32::try_from(pid).ok())
-        .and_then(|pid| limit(Process::new(pid)).map(|limit| (limit, format!("process {pid} may"))))
-        .or_else(|| limit(Process::myself()).map(|limit| (limit, "this process may".to_owned())));
-    let Some((limit, who)) = found else {
-        branch.skip(SYSTEM_FILES, "/proc does not tell the limit");
+    // What systemd gives it, a shell does not tell.
+    let Some(pid) = options.proxy_pid.and_then(|pid| i32::try_from(pid).ok()) else {
+        branch.skip(
+            SYSTEM_FILES,
+            format!("the service's process is not known; it needs {needed} open files at most"),
+        );
         return;
     };
+    let Some(limit) = limit(Process::new(pid)) else {
+        branch.skip(SYSTEM_FILES, format!("the limit of process {pid} cannot be read"));
+        return;
+    };
+    let who = format!("process {pid} may");
     if usize::try_from(limit).is_ok_and(|limit| limit < needed) {
         let sessions = server.max_sessions;
         branch.warn(

@@ -6,7 +6,8 @@ use std::time::Duration;
 use console_tls::rustls::pki_types::CertificateDer;
 use console_tls::system_roots;
 use websocket_probe::{
-    Address, ProbeError, Secured, Stream, Upgraded, connect, resolve, secure, upgrade,
+    Address, CertificateFault, ProbeError, Secured, Stream, Upgraded, connect, resolve, secure,
+    upgrade,
 };
 
 use crate::backend::{chain, shown};
@@ -37,13 +38,15 @@ pub async fn url(report: &Report, options: &Options, text: &str) {
         branch: &branch,
         address: &address,
         ids: &URL,
-        limit: options.timeout,
+        limit: options.limit(),
         origin: Some(origin(&address)),
     };
     let Some(mut socket) = way.go(&system_roots()).await else { return };
-    let settling = settle(&mut socket, options.timeout);
+    let settling = settle(&mut socket, options.limit());
     match branch.during("waiting for the console's first bytes", settling).await {
-        Ok((took, said)) => branch.ok(URL_PING, format!("{said}; a ping is answered in {}", shown(took))),
+        Ok((took, said)) => {
+            branch.ok(URL_PING, format!("{said}; a ping is answered in {}", shown(took)))
+        }
         Err(ProbeError::Closed { code: TOKEN_MISSING, .. })
             if !address.target.contains("token=") =>
         {
@@ -61,7 +64,7 @@ pub async fn url(report: &Report, options: &Options, text: &str) {
     if options.is_slow {
         idle(&branch, URL_IDLE, &mut socket).await;
     }
-    socket.close(options.timeout).await;
+    socket.close(options.limit()).await;
 }
 
 /// Waits until it is clear whether the WebSocket leads to a console: the proxy may still have to ask libvirt, and tells a failure in the console's
@@ -73,7 +76,8 @@ pub(crate) async fn settle(
     let said = match socket.first_bytes(limit).await {
         Ok(bytes) => {
             socket.stay(REFUSAL).await?;
-            let first = String::from_utf8_lossy(bytes.get(..12).unwrap_or(&bytes)).trim_end().to_owned();
+            let first =
+                String::from_utf8_lossy(bytes.get(..12).unwrap_or(&bytes)).trim_end().to_owned();
             format!("the console begins with {first:?}")
         }
         // SPICE's servers wait for the client.
@@ -87,6 +91,8 @@ pub(crate) async fn settle(
 pub(crate) struct Ids {
     pub(crate) name: Check,
     pub(crate) connect: Check,
+    /// Whether the last step is of the same check, which is told once.
+    pub(crate) ends_with_connect: bool,
     pub(crate) tls: Check,
     pub(crate) certificate: Check,
     pub(crate) upgrade: Check,
@@ -96,6 +102,7 @@ pub(crate) struct Ids {
 const URL: Ids = Ids {
     name: URL_NAME,
     connect: URL_CONNECT,
+    ends_with_connect: false,
     tls: URL_TLS,
     certificate: URL_CERTIFICATE,
     upgrade: URL_UPGRADE,
@@ -127,7 +134,9 @@ impl Way<'_> {
             Ok(connected) => connected,
             Err(error) => return self.fail(ids.connect, &error),
         };
-        branch.ok(ids.connect, format!("{at} takes connections"));
+        if !ids.ends_with_connect {
+            branch.ok(ids.connect, format!("{at} takes connections"));
+        }
         let stream = match self.secured(stream, roots).await? {
             Ok(Secured { stream, version, verdict, chain, .. }) => {
                 if ids.tls != ids.certificate {
@@ -142,7 +151,13 @@ impl Way<'_> {
                             plural(chain.len(), "certificate")
                         ),
                     ),
-                    Err(fault) => branch.fail(ids.certificate, fault.to_string(), fault.remedy()),
+                    Err(fault) => {
+                        // People can accept it, once.
+                        let is_bearable =
+                            matches!(fault, CertificateFault::UnknownIssuer { self_signed: true });
+                        let status = if is_bearable { Status::Warning } else { Status::Error };
+                        branch.tell(status, ids.certificate, fault.to_string(), fault.remedy());
+                    }
                 }
                 stream
             }
@@ -160,8 +175,10 @@ impl Way<'_> {
         };
         branch.ok(ids.upgrade, format!("101 from {at}"));
         match self.without_offer(&addresses, roots).await {
-            Ok(()) => branch
-                .ok(ids.subprotocol, "binary is answered if it is offered, and nothing if not"),
+            Ok(()) => branch.ok(
+                ids.subprotocol,
+                format!("binary is answered if it is offered, and nothing if not, at {address}"),
+            ),
             Err(error) => {
                 self.fail(ids.subprotocol, &error);
             }

@@ -5,6 +5,7 @@ use libvirt_graphics::Domain;
 
 use crate::checks::DOMAIN_XML;
 use crate::domain::{Seen, judge};
+use crate::inventory::masked;
 use crate::report::Report;
 
 /// How the domain's host is reached.
@@ -39,7 +40,7 @@ pub fn xml(report: &Report, xml: &[u8], connection: &XmlConnection) {
         }
     };
     let branch = report.section(format!("Domain {}", domain.name()));
-    branch.ok(DOMAIN_XML, format!("{} ({})", domain.name(), domain.uuid()));
+    branch.ok(DOMAIN_XML, format!("{} ({})", domain.name(), masked(domain.uuid())));
     let (access, uri): (HostAccess, _) = match connection {
         XmlConnection::Socket => (HostAccess::Local, "qemu:///system".to_owned()),
         XmlConnection::Remote { hostname } => (

@@ -145,15 +145,17 @@ fn unreachable_remedy(uri: &str, text: &str, code: u32) -> &'static str {
     } else if is_ssh && (is_refused || says("Permission denied (") || says("publickey")) {
         "the host's SSH server takes neither key nor password: see the host's login and ssh_key, and authorized_keys there"
     } else if is_refused {
-        "see the host's login and password; over plain TCP only SASL's DIGEST-MD5 and GSSAPI work"
+        "see the host's login and password (on that host, saslpasswd2 -a libvirt LOGIN sets it); over plain TCP only SASL's DIGEST-MD5 and GSSAPI work"
     } else if says("certificate") || says("TLS") {
         "see the certificates: those of pkipath in the host's uri, or /etc/pki/CA/cacert.pem and /etc/pki/libvirt here, and libvirtd's own"
     } else if says("Permission denied") && is_here {
-        "let the service's user use libvirt's socket: add it to group libvirt"
+        "let the service's user use libvirt's socket: usermod -aG libvirt USER, then restart the service"
     } else if says("Permission denied") && is_ssh {
-        "let the SSH login use libvirt's socket on that host: add it to group libvirt there"
+        "let the SSH login use libvirt's socket on that host: add it to group libvirt there (usermod -aG libvirt USER)"
+    } else if (says("No such file") || says("Connection refused")) && is_here {
+        "start libvirtd (systemctl start libvirtd), or correct the host's uri"
     } else if says("No such file") || says("Connection refused") {
-        "start libvirtd on that host, or correct the host's uri"
+        "start libvirtd on that host (systemctl start libvirtd), or correct the host's uri"
     } else {
         "try it as the service's user: virsh -c <uri> list"
     }

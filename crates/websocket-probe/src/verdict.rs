@@ -56,7 +56,7 @@ impl CertificateFault {
                 None => format!("have a certificate made with {wanted} as subject alternative name; browsers ignore the common name"),
             },
             Self::UnknownIssuer { self_signed: true } => {
-                "take a certificate of an authority that browsers trust, or install this one on every machine with a browser: for a WebSocket no browser asks whether to go on".into()
+                "for a WebSocket no browser asks whether to go on: open the same address by https:// once and accept it there, or take a certificate of an authority that browsers trust".into()
             }
             Self::UnknownIssuer { self_signed: false } => {
                 "put the whole chain, without the root, into the server's certificate file; if the authority is a private one, install its root on every machine with a browser".into()
