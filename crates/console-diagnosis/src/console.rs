@@ -8,16 +8,15 @@ use crate::checks::{
     DOMAIN_KNOWN, DOMAIN_LISTED, HOST_KNOWN, INVENTORY_DATABASE, INVENTORY_NUMBERS, INVENTORY_ROWS,
     TOKEN_FORM,
 };
-use crate::everything::tools;
+use crate::everything::{read, tools};
 use crate::host::{self, Tools};
 use crate::options::Options;
 use crate::report::{Branch, Report};
-use crate::settings;
 
 /// Follows a token as the proxy does.
 pub async fn console(report: &Report, options: &Options, token: &str) {
     let branch = report.section("Settings");
-    let Some(settings) = settings::load(&branch, &options.sources) else { return };
+    let Some(settings) = read(&branch, options).await else { return };
     let Some((inventory, tools)) = tools(&branch, options, &settings) else { return };
     drop(branch);
 

@@ -10,16 +10,17 @@ use futures_util::stream::{self, StreamExt};
 
 use crate::backend::chain;
 use crate::browser::{self, Front};
-use crate::checks::CONFIG_SSH;
+use crate::checks::{CERTIFICATE_FILE, CONFIG_FILE, CONFIG_SSH, SYSTEM_CLOCK};
 use crate::host::{self, Good, Tools};
 use crate::options::Options;
 use crate::report::{Branch, Report};
+use crate::thread::apart;
 use crate::{certificate, inventory, listening, settings, system};
 
 /// Checks the settings, the listeners, the certificate, a browser's way, the panel's database, every host and its guests, and the machine.
 pub async fn everything(report: &Report, options: &Options) {
     let branch = report.section("Settings");
-    let Some(settings) = settings::load(&branch, &options.sources) else { return };
+    let Some(settings) = read(&branch, options).await else { return };
     let parts = tools(&branch, options, &settings);
     drop(branch);
 
@@ -32,7 +33,11 @@ pub async fn everything(report: &Report, options: &Options) {
     let front = async {
         let at = listening::examine(&listeners, options, &settings.server).await;
         drop(listeners);
-        let own = certificate::examine(&certificate, &settings.server);
+        let server = settings.server.clone();
+        let reading = apart(&certificate, CERTIFICATE_FILE, options.limit(), move |branch| {
+            certificate::examine(branch, &server)
+        });
+        let own = reading.await.flatten();
         let front = Front { at, own };
         browser::examine(&browsers, &certificate, options, &settings.server, &front).await;
         drop((certificate, browsers));
@@ -50,7 +55,12 @@ pub async fn everything(report: &Report, options: &Options) {
         found
     };
     let own = async {
-        system::examine(&machine, options, &settings);
+        let (settings, options) = (settings.clone(), options.clone());
+        let limit = options.limit();
+        apart(&machine, SYSTEM_CLOCK, limit, move |branch| {
+            system::examine(branch, &options, &settings);
+        })
+        .await;
         drop(machine);
     };
     let (front, found, ()) = tokio::join!(front, back, own);
@@ -58,6 +68,14 @@ pub async fn everything(report: &Report, options: &Options) {
         let branch = report.section("Idle connection");
         browser::idle(&branch, options, &settings.server, &front, found).await;
     }
+}
+
+/// The settings, if they make sense.
+pub(crate) async fn read(branch: &Branch, options: &Options) -> Option<Settings> {
+    let sources = options.sources.clone();
+    let reading =
+        apart(branch, CONFIG_FILE, options.limit(), move |branch| settings::load(branch, &sources));
+    reading.await.flatten()
 }
 
 /// The hosts, and what they are tried with; nothing if ssh_config is in the way.

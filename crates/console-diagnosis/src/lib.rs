@@ -38,6 +38,7 @@ mod checks;
 mod console;
 mod domain;
 mod everything;
+mod firewall;
 mod host;
 mod inventory;
 mod json;
@@ -48,6 +49,7 @@ mod settings;
 mod ssh;
 mod system;
 mod text;
+mod thread;
 mod url;
 mod xml;
 
