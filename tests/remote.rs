@@ -236,7 +236,7 @@ async fn what_cannot_be_reached_says_what_to_change() -> Result<()> {
     assert_eq!(seen.len(), 5);
     // The log has the remedy, in the words of the XML.
     for words in
-        ["set address of its <listen type='address'>", "reach the host by SSH", "virsh start"]
+        ["write <listen type='address' address='0.0.0.0'/>", "reach the host by SSH", "virsh start"]
     {
         assert!(proxy.log().contains(words), "{words}: {}", proxy.log());
     }

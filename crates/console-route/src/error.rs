@@ -124,7 +124,7 @@ impl RouteError {
                 "reach the host by SSH (or by libvirt's own socket, if it is this machine), or write <listen type='address' address='...'/> instead of <listen type='socket'>"
             }
             Self::RemoteLoopback { .. } => {
-                "set address of its <listen type='address'> to one that this machine reaches, or reach the host by SSH"
+                "write <listen type='address' address='0.0.0.0'/> (or the host's own address) at its <graphics>, shut it off and start it anew; or reach the host by SSH"
             }
         }
     }
@@ -199,7 +199,7 @@ mod tests {
             (
                 RouteError::RemoteLoopback { kind },
                 "the guest's vnc console listens on its own machine's loopback only",
-                "address of its <listen type='address'>",
+                "<listen type='address' address='0.0.0.0'/>",
             ),
         ]
     }
