@@ -131,3 +131,54 @@ fn front(bed: &Bed) -> ProxyBuilder {
 fn cert(bed: &Bed, name: &str) -> String {
     format!("cert = \"{}\"", bed.dir().join(name).display())
 }
+
+/// A port that nobody listens on and that nobody else gets.
+pub(crate) struct Closed(socket2::Socket);
+
+impl Closed {
+    pub(crate) fn new() -> Result<Self> {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+        // Bound and not listening: connections are refused.
+        socket.bind(&std::net::SocketAddr::from(([0, 0, 0, 0], 0)).into())?;
+        Ok(Self(socket))
+    }
+
+    pub(crate) fn port(&self) -> Result<u16> {
+        let address = self.0.local_addr()?.as_socket();
+        Ok(address.context("no address")?.port())
+    }
+}
+
+/// A folder that everybody may pass, unlike the bed's, which goes when it is dropped.
+pub(crate) struct Shared(PathBuf);
+
+impl Shared {
+    pub(crate) fn new(bed: &Bed, name: &str) -> Result<Self> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let bed = bed.dir().file_name().context("no name")?.to_string_lossy().into_owned();
+        let folder = std::env::temp_dir().join(format!("console-check-{name}-{bed}"));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir(&folder)?;
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755))?;
+        Ok(Self(folder))
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// A file with this text that everybody may read.
+    pub(crate) fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let file = self.file(name);
+        std::fs::write(&file, text)?;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644))?;
+        Ok(file)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

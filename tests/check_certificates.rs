@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use harness::Result;
 use harness::certificates::Authority;
 
-use crate::check_bench::{Bench, Fault, Well, broken, warned};
+use crate::check_bench::{Bench, Fault, Shared, Well, broken, warned};
 
 pub(crate) const FAULTS: &[Fault] = &[
     warned("no certificate is configured", "certificate.none"),
@@ -62,11 +62,11 @@ async fn each_fault_of_a_certificate_is_the_first_finding() -> Result<()> {
     finds("the certificate's file is DER", "console.der")?;
 
     // A folder that everybody may pass, and a file that nobody else may read.
-    let shared = tempfile(&well)?;
-    fs::copy(well.file("console.pem"), shared.join("console.pem"))?;
-    fs::set_permissions(shared.join("console.pem"), Permissions::from_mode(0o600))?;
-    let config = shared.join("console.toml");
-    let pem = shared.join("console.pem");
+    let shared = Shared::new(&well.bed, "certificates")?;
+    fs::copy(well.file("console.pem"), shared.file("console.pem"))?;
+    fs::set_permissions(shared.file("console.pem"), Permissions::from_mode(0o600))?;
+    let config = shared.file("console.toml");
+    let pem = shared.file("console.pem");
     fs::write(
         &config,
         format!(
@@ -77,7 +77,6 @@ async fn each_fault_of_a_certificate_is_the_first_finding() -> Result<()> {
     fs::set_permissions(&config, Permissions::from_mode(0o644))?;
     let as_nobody = well.plain().without_file().arg("--config").arg(&config.display().to_string());
     let denied = as_nobody.check(port, &["--user", "nobody"]);
-    fs::remove_dir_all(&shared)?;
     let found = bench.finds("the service's user may not read the certificate", &denied?)?;
     ensure!(found.text.contains("nobody"), "{found:?}");
 
@@ -146,11 +145,10 @@ async fn each_fault_of_a_certificate_is_the_first_finding() -> Result<()> {
     let named = well.with_cert("named.pem").setting("public_host = \"localhost\"");
     let named = without(named.check(port, &[])?, |id| id == "certificate.served");
     bench.finds("the certificate is for another name than WS_PUBLIC_HOST", &named)?;
-    let shared = tempfile(&well)?;
-    let open = well.identity.write(&shared.join("open.pem"), &[])?;
+    let shared = Shared::new(&well.bed, "certificates")?;
+    let open = well.identity.write(&shared.file("open.pem"), &[])?;
     fs::set_permissions(&open, Permissions::from_mode(0o644))?;
     let open = well.plain().setting(&format!("cert = \"{}\"", open.display())).check(port, &[]);
-    fs::remove_dir_all(&shared)?;
     bench.finds("everybody on the machine can read the private key", &open?)?;
     write("clients.pem", "no certificate")?;
     let clients = well.file("clients.pem");
@@ -203,14 +201,4 @@ fn join(well: &Well, parts: &[&str], name: &str) -> Result<()> {
         parts.iter().map(|part| fs::read_to_string(well.file(part))).collect::<Result<_, _>>()?;
     fs::write(well.file(name), texts.concat())?;
     Ok(fs::set_permissions(well.file(name), Permissions::from_mode(0o600))?)
-}
-
-/// The bed's own folder is for its user alone.
-fn tempfile(well: &Well) -> Result<std::path::PathBuf> {
-    let name = well.bed.dir().file_name().context("no name")?.to_string_lossy().into_owned();
-    let folder = std::env::temp_dir().join(format!("console-check-{name}"));
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir(&folder)?;
-    fs::set_permissions(&folder, Permissions::from_mode(0o755))?;
-    Ok(folder)
 }

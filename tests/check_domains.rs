@@ -1,14 +1,13 @@
 //! `console-check` on guests whose consoles cannot be reached, and on consoles that are not well.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 
 use harness::{Console, Listen, Result, lease, process};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use uuid::Uuid;
 
-use crate::check_bench::{Bench, Fault, broken, warned};
+use crate::check_bench::{Bench, Closed, Fault, Shared, broken, warned};
 use crate::check_hosts::Far;
 use crate::remote::{TCP, at, spice, vnc, with_remote};
 
@@ -108,7 +107,8 @@ async fn each_fault_of_a_guest_is_the_first_finding() -> Result<()> {
 /// What QEMU does not do on command: libvirt's test driver shows any `<graphics>`, and what listens there is ours.
 async fn scripted(far: &mut Far, bench: &Bench) -> Result<()> {
     let port = far.port();
-    let closed = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let nobody = Closed::new()?;
+    let closed = nobody.port()?;
     let free = |port: u16| {
         format!(
             "<graphics type='vnc' port='{port}'><listen type='address' address='127.0.0.1'/></graphics>"
@@ -162,18 +162,15 @@ async fn scripted(far: &mut Far, bench: &Bench) -> Result<()> {
     bench.finds("the domain's XML has a port that is none", &odd)?;
 
     // Root's socket in a folder that all may pass.
-    let name = far.bed().dir().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let folder = std::env::temp_dir().join(format!("console-check-domains-{name}"));
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir(&folder)?;
-    let socket = folder.join("vnc.sock");
+    let shared = Shared::new(far.bed(), "domains")?;
+    let socket = shared.file("vnc.sock");
     let listener = UnixListener::bind(&socket)?;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     fs::set_permissions(&socket, mode)?;
     let uuid = test_host(far, &on(&socket))?;
-    let xml = folder.join("host.xml");
+    let xml = shared.file("host.xml");
     fs::copy(far.well.file("host.xml"), &xml)?;
-    let config = folder.join("console.toml");
+    let config = shared.file("console.toml");
     let text = format!(
         "port = {port}\n[[hosts]]\nid = 20\nconnection = \"socket\"\nuri = \"test://{}\"\n",
         xml.display()
@@ -182,7 +179,6 @@ async fn scripted(far: &mut Far, bench: &Bench) -> Result<()> {
     let as_nobody =
         far.well.plain().without_file().arg("--config").arg(&config.display().to_string());
     let denied = as_nobody.check(port, &[&format!("20-{uuid}"), "--user", "nobody"]);
-    fs::remove_dir_all(&folder)?;
     drop(listener);
     bench.finds("the service's user may not open the console's UNIX socket", &denied?)?;
     Ok(())

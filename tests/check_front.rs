@@ -3,11 +3,13 @@
 use std::fs;
 use std::net::TcpListener;
 
+use harness::check::Checked;
+use harness::ports::PortRange;
 use harness::reverse_proxy::ReverseProxy;
 use harness::{Result, lease};
 use rustix::process::Signal;
 
-use crate::check_bench::{Bench, Fault, Well, broken, warned};
+use crate::check_bench::{Bench, Closed, Fault, Shared, Well, broken, warned};
 use crate::check_certificates::self_signed;
 
 pub(crate) const FAULTS: &[Fault] = &[
@@ -79,7 +81,8 @@ async fn each_fault_of_the_front_is_the_first_finding() -> Result<()> {
     let taken = settings.check(other.local_addr()?.port(), &["--timeout", "1"])?;
     let found = bench.finds("WS_PORT is taken by another program", &taken)?;
     assert!(found.text.contains(&std::process::id().to_string()), "{found:?}");
-    let free = TcpListener::bind("0.0.0.0:0")?.local_addr()?.port();
+    let closed = Closed::new()?;
+    let free = closed.port()?;
     bench.finds("the proxy does not run", &settings.check(free, &[])?)?;
     well.proxy.signal(Signal::STOP)?;
     let stopped = settings.check(port, &["--timeout", "1"]);
@@ -141,4 +144,63 @@ async fn each_fault_of_the_front_is_the_first_finding() -> Result<()> {
     fs::File::open(&pem)?.set_modified(late)?;
     bench.finds("the clock is days behind", &settings.check(port, &[])?)?;
     bench.finish()
+}
+
+/// Other ways to listen are as well as the usual one, also for somebody who is not root and sees less.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_front_can_be_well() -> Result<()> {
+    let well = Well::start()?;
+    let only = well.settings().setting("ssl_only = true");
+    let proxy = only.clone().start()?;
+    let checked = only.check(proxy.address().port(), &[])?;
+    checked.expect_well()?;
+    checked.expect("browser.tls", "ok")?;
+    checked.expect("browser.subprotocol", "ok")?;
+    let ca = well.file("ca.pem");
+    let clients = only.setting(&format!("client_ca = \"{}\"", ca.display()));
+    let proxy = clients.clone().start()?;
+    let checked =
+        clients.setting("public_host = \"localhost\"").check(proxy.address().port(), &[])?;
+    checked.expect_well()?;
+    checked.expect("browser.tls", "skipped")?;
+
+    let ports = PortRange::claim()?;
+    let (plain, proxied) = (*ports.displays().start(), *ports.displays().start() + 1);
+    let shared = Shared::new(&well.bed, "front")?;
+    let socket = shared.file("console.sock");
+    let places = format!(
+        "listen = [\"0.0.0.0:{plain}\", \"[::1]:{plain}\", {{ address = \"127.0.0.1:{proxied}\", proxy_protocol = true }}, \"unix:{}\"]\n",
+        socket.display()
+    );
+    let text = format!(
+        "trusted_proxies = [\"192.0.2.1\"]\n{places}[[hosts]]\nid = 1\nconnection = \"socket\"\nuri = \"test:///default\"\n"
+    );
+    let config = shared.write("console.toml", &text)?.display().to_string();
+    let program = harness::proxy::build()?;
+    let mut proxy = std::process::Command::new(program).args(["--config", &config]).spawn()?;
+    let listens = || std::net::TcpStream::connect(("127.0.0.1", plain)).is_ok() && socket.exists();
+    let started =
+        harness::wait::until(
+            "the proxy to listen",
+            crate::PATIENCE,
+            || Ok(listens().then_some(())),
+        );
+    // With nobody's eyes, and without root's before: whose a port is cannot be seen.
+    let check = harness::check::build()?;
+    let mut as_nobody = lease::as_root("setpriv");
+    as_nobody.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(&check);
+    as_nobody.args(["--config", &config, "--json"]).current_dir("/");
+    let mut as_root = lease::as_root("env");
+    as_root.arg(&check).args(["--config", &config, "--json"]);
+    let checks = [as_root, as_nobody].map(|command| Checked::run(command, crate::PATIENCE));
+    proxy.kill()?;
+    proxy.wait()?;
+    started?;
+    for checked in checks {
+        let checked = checked?;
+        assert!(checked.with_status("error").is_empty(), "{}", checked.shown());
+        checked.expect("browser.plain", "ok")?;
+        checked.expect("listen.loopback", "ok")?;
+    }
+    Ok(())
 }

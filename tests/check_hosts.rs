@@ -2,7 +2,7 @@
 
 use harness::{Bed, Proxy, ProxyBuilder, Remote, Result};
 
-use crate::check_bench::{Bench, Fault, Well, broken};
+use crate::check_bench::{Bench, Fault, Shared, Well, broken};
 use crate::remote::{SSH, TCP, TLS, at, line, login, password, spice, vnc, with_remote};
 
 pub(crate) const FAULTS: &[Fault] = &[
@@ -142,15 +142,11 @@ async fn each_fault_of_a_host_is_the_first_finding() -> Result<()> {
     // The bed's folder is root's alone, as libvirt's socket is its group's.
     let uri = far.bed().libvirtd().uri();
     let as_nobody = far.well.plain().without_file().env("WS_PORT", &port.to_string());
-    let name = far.bed().dir().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let config = std::env::temp_dir().join(format!("console-check-hosts-{name}.toml"));
-    std::fs::write(
-        &config,
-        format!("[[hosts]]\nid = 1\nconnection = \"socket\"\nuri = \"{uri}\"\n"),
-    )?;
+    let shared = Shared::new(far.bed(), "hosts")?;
+    let text = format!("[[hosts]]\nid = 1\nconnection = \"socket\"\nuri = \"{uri}\"\n");
+    let config = shared.write("console.toml", &text)?;
     let as_nobody = as_nobody.arg("--config").arg(&config.display().to_string());
     let denied = as_nobody.check(port, &["--user", "nobody"]);
-    std::fs::remove_file(&config)?;
     let found = bench.finds("the service's user may not use libvirt's socket", &denied?)?;
     assert!(found.remedy.unwrap_or_default().contains("usermod -aG libvirt"));
     bench.finish()

@@ -6,7 +6,7 @@ use harness::database::{Database, Engine, Host, Panel, PanelDatabase, Sqlite};
 use harness::{ProxyBuilder, Result};
 use sqlx::{Connection as _, Executor as _};
 
-use crate::check_bench::{Bench, Fault, Well, broken, warned};
+use crate::check_bench::{Bench, Fault, Shared, Well, broken, warned};
 
 pub(crate) const FAULTS: &[Fault] = &[
     broken("the database's file is not there", "inventory.database"),
@@ -79,9 +79,12 @@ async fn each_fault_of_the_database_is_the_first_finding() -> Result<()> {
     panel.add_instance(LOCAL, "well", &uuid).await?;
     let url = panel.url();
     // The bed's folder is open to its own user alone, so the configuration lies elsewhere.
-    let settings = with(&well, &url).without_file();
-    let settings = settings.env("WS_DATABASE_URL", &url).env("WS_PORT", &port.to_string());
-    let denied = settings.check(port, &["--user", "nobody", "-H", "0.0.0.0"])?;
+    let shared = Shared::new(&well.bed, "panel")?;
+    let config =
+        shared.write("console.toml", &format!("port = {port}\ndatabase_url = \"{url}\"\n"))?;
+    let settings =
+        with(&well, &url).without_file().arg("--config").arg(&config.display().to_string());
+    let denied = settings.check(port, &["--user", "nobody"])?;
     let found = bench.finds("the service's user may not read the database's file", &denied)?;
     assert!(found.text.contains("denied"), "{found:?}");
 

@@ -76,7 +76,7 @@ async fn who_interrupts_it_learns_what_is_known() -> Result<()> {
     well.bed.libvirtd_mut().resume()?;
     let (code, text) = told?;
     ensure!(code == 130 && text.contains("Interrupted: this is what is known so far."), "{text}");
-    ensure!(text.contains("Host 1 (bed)") || text.contains("listen.running"), "{text}");
+    ensure!(text.contains("Host 1 (bed): asking libvirt on bed, for"), "{text}");
     let (code, text) = json?;
     let report: serde_json::Value = serde_json::from_str(&text)?;
     ensure!(code == 130 && report["complete"] == false, "{text}");

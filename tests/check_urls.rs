@@ -1,11 +1,9 @@
 //! `console-check url` on ways that do not lead to a console.
 
-use std::net::TcpListener;
-
 use harness::Result;
 use harness::reverse_proxy::ReverseProxy;
 
-use crate::check_bench::{Bench, Fault, Well, broken};
+use crate::check_bench::{Bench, Closed, Fault, Well, broken};
 
 pub(crate) const FAULTS: &[Fault] = &[
     broken("the address is no WebSocket's", "url.form"),
@@ -59,7 +57,8 @@ async fn each_fault_on_a_browsers_way_is_the_first_finding() -> Result<()> {
 
     bench.finds("the address is no WebSocket's", &visit("ftp://localhost/")?)?;
     bench.finds("the name has no address", &visit("wss://console.invalid:6080/")?)?;
-    let closed = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let nobody = Closed::new()?;
+    let closed = nobody.port()?;
     bench.finds("nothing listens there", &visit(&format!("ws://localhost:{closed}/"))?)?;
     let plain = ReverseProxy::nginx(well.bed.dir(), "location / { return 200 panel; }", None)?;
     let at = |proxy: &ReverseProxy| proxy.address().port();

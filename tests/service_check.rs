@@ -1,10 +1,11 @@
 //! console-check beside the service, where a real systemd is process 1: with whose eyes it looks, and at which settings.
 
 use anyhow::{Context as _, ensure};
-use harness::Result;
 use harness::systemd::Machine;
+use harness::{Result, wait};
 use serde_json::Value;
 
+use crate::PATIENCE;
 use crate::service::{CONFIG, Installed, OK, UNIT};
 
 /// libvirt's client is here, libvirtd is not.
@@ -24,6 +25,7 @@ async fn console_check_looks_with_the_services_eyes() -> Result<()> {
     a_group_of_its_own(&here)?;
     a_dynamic_user(&here)?;
     the_stopped_services(machine)?;
+    no_units(machine)?;
     behind_the_socket(machine)
 }
 
@@ -33,7 +35,8 @@ fn the_running_services(here: &Installed) -> Result<()> {
     let pid = machine.property(UNIT, "MainPID")?;
     let report = Seen::of(machine, &[])?;
     assert_eq!(report.user()?, UNIT);
-    ensure!(report.text("config.user", "ok")?.contains(&format!("process {pid})")));
+    let whose = report.text("config.user", "ok")?;
+    ensure!(whose.ends_with(&format!("(process {pid}), with its own settings")), "{whose}");
     assert_eq!(report.text("config.file", "ok")?, CONFIG);
     let running = report.text("listen.running", "ok")?;
     ensure!(running.contains("127.0.0.1:6080") && running.contains(&format!("pid {pid}")));
@@ -67,7 +70,7 @@ fn nobody_elses(machine: &Machine) -> Result<()> {
     let (said, status) = run(machine, "runuser -u nobody -- console-check --json")?;
     let report = Seen::read(&said, status)?;
     assert_eq!((report.user()?, report.status), ("nobody", 1));
-    ensure!(report.text("config.user", "ok")?.contains("sudo console-check"), "{said}");
+    ensure!(report.text("config.user", "warning")?.contains("only root"), "{said}");
     Ok(())
 }
 
@@ -92,6 +95,17 @@ fn what_only_the_unit_knows(here: &Installed) -> Result<()> {
         let report = Seen::of(machine, &["-p", "6080"])?;
         assert_eq!(report.user()?, UNIT);
         ensure!(report.text("listen.running", "error")?.contains("127.0.0.1:6080"));
+        ensure!(report.text("config.user", "ok")?.contains("its own settings, and those given"));
+        // A flag about something else leaves the rest; a port that a service has says which.
+        for args in [&["--public-host", "localhost"][..], &["-p", &port.to_string()]] {
+            let report = Seen::of(machine, args)?;
+            ensure!(report.text("listen.running", "ok")?.contains(&place), "{args:?}");
+        }
+        // With a file of their own, the service's settings are no concern.
+        let report = Seen::of(machine, &["--config", CONFIG])?;
+        assert_eq!(report.user()?, UNIT);
+        ensure!(report.text("listen.running", "error")?.contains("127.0.0.1:6080"));
+        ensure!(report.text("config.user", "ok")?.ends_with("with the settings given here"));
         // Stopped, it would be the same.
         machine.run("systemctl", &["stop", UNIT])?;
         let report = Seen::of(machine, &[])?;
@@ -130,7 +144,7 @@ fn a_dynamic_user(here: &Installed) -> Result<()> {
     machine.run("systemctl", &["stop", UNIT])?;
     let report = Seen::of(machine, &[])?;
     assert_eq!(report.user()?, "root");
-    ensure!(report.text("config.user", "ok")?.contains("DynamicUser=yes"));
+    ensure!(report.text("config.user", "warning")?.contains("DynamicUser=yes"));
     // The home has moved with it.
     without_drop_ins(machine)
 }
@@ -157,6 +171,39 @@ fn the_stopped_services(machine: &Machine) -> Result<()> {
     report.text("config.file", "ok")?;
     let (id, remedy) = report.first_error().context("all is well")?;
     ensure!(id == "listen.running" && remedy.contains("systemctl start"), "{id}: {remedy}");
+    Ok(())
+}
+
+/// Somebody else has started it, where nobody would look; its file is named as seen from its folder.
+fn no_units(machine: &Machine) -> Result<()> {
+    machine.write("/srv/own.toml", &format!("host = \"127.0.0.1\"\n{HOST}"))?;
+    let start = |unit: &str, port: u16, further: &str, before: &str| {
+        let started = format!(
+            "systemd-run --unit={unit} {further} {before} /usr/bin/{UNIT} --config own.toml -p {port}"
+        );
+        machine
+            .run("sh", &["-c", &format!("cd /srv && {started} > /dev/null 2>&1 < /dev/null &")])?;
+        wait::until("it to listen", PATIENCE, || Ok((machine.get(port, "/")? == OK).then_some(())))
+    };
+    start("one", 6095, "--uid=nobody --working-directory=/srv", "")?;
+    let report = Seen::of(machine, &[])?;
+    assert_eq!(report.user()?, "nobody");
+    assert_eq!(report.text("config.file", "ok")?, "/srv/own.toml");
+    ensure!(report.text("listen.running", "ok")?.contains("127.0.0.1:6095"));
+    start("two", 6096, "--uid=nobody --working-directory=/srv", "")?;
+    let report = Seen::of(machine, &[])?;
+    assert_eq!(report.user()?, UNIT);
+    ensure!(report.text("config.user", "warning")?.contains("several"));
+    let report = Seen::of(machine, &["-p", "6096"])?;
+    assert_eq!(report.user()?, "nobody");
+    ensure!(report.text("listen.running", "ok")?.contains("127.0.0.1:6096"));
+    machine.run("systemctl", &["stop", "one", "two"])?;
+    // As in a container.
+    start("apart", 6097, "--scope", "unshare --mount")?;
+    let report = Seen::of(machine, &[])?;
+    ensure!(report.text("config.user", "warning")?.contains("mount namespace of its own"));
+    assert_eq!(report.text("config.file", "ok")?, CONFIG);
+    machine.run("systemctl", &["stop", "apart.scope"])?;
     Ok(())
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use console_backend::{
-    Attempt, Forwarding, HostKeyState, HostKeys, Opener, SshError, SshHost, SshLimits, SshProxy,
-    SshReport,
+    Attempt, Forwarding, HostKeyState, HostKeys, Opener, SshError, SshFailure, SshHost, SshLimits,
+    SshProxy, SshReport,
 };
 use harness::Result;
 use harness::ssh_server::new_key;
@@ -16,7 +16,7 @@ use crate::PATIENCE;
 use crate::ssh_rig::{Rig, logins, until};
 
 /// What one opener that has nothing else to do finds out.
-async fn examine(host: &SshHost) -> Result<Result<SshReport, Arc<SshError>>> {
+async fn examine(host: &SshHost) -> Result<Result<SshReport, SshFailure>> {
     let opener = Opener::new(PATIENCE, SshLimits::default());
     let found = timeout(PATIENCE, opener.examine(&Arc::new(host.clone()))).await?;
     opener.close().await;
@@ -70,8 +70,12 @@ async fn the_login_is_reported_with_what_was_tried_before() -> Result<()> {
     assert!(!format!("{report:?}").contains(rig.remote.password()));
     // None of it works: the same error as a console's.
     let refused = SshHost { password: None, ..by_password };
-    let error = examine(&refused).await?.unwrap_err();
-    assert!(matches!(&*error, SshError::Authentication { attempts, .. } if attempts.len() == 2));
+    let failure = examine(&refused).await?.unwrap_err();
+    assert_eq!(failure.host_key_state, Some(HostKeyState::Known));
+    assert!(!failure.passed_keys_unknown);
+    assert!(
+        matches!(&*failure.error, SshError::Authentication { attempts, .. } if attempts.len() == 2)
+    );
     Ok(())
 }
 
@@ -82,15 +86,30 @@ async fn a_key_that_is_not_known_is_not_written_down_by_looking() -> Result<()> 
     let new = rig.bed.dir().join("new/known_hosts");
     let host = SshHost { known_hosts: vec![new.clone()], ..rig.host(&server)? };
     let error = examine(&host).await?.unwrap_err();
-    assert!(matches!(*error, SshError::HostKeyUnknown { .. }), "{error}");
+    assert!(matches!(*error.error, SshError::HostKeyUnknown { .. }), "{error}");
+    assert_eq!((error.host_key_state, error.passed_keys_unknown), (None, false));
 
     let gate = SshHost { known_hosts: vec![new.clone()], ..rig.host(&gate)? };
     let believing = |host: SshHost| SshHost { host_keys: HostKeys::AcceptNew, ..host };
     let behind =
         SshHost { proxy: SshProxy::Jump(Arc::new(believing(gate))), ..believing(host.clone()) };
+    // The login fails, and all that was passed before is told: here the jump host's key only, there both.
+    let nobody = |host: SshHost| SshHost { keys: vec![], password: None, ..host };
+    let failure = examine(&nobody(behind.clone())).await?.unwrap_err();
+    assert!(matches!(*failure.error, SshError::Authentication { .. }), "{failure}");
+    assert_eq!(failure.host_key_state, Some(HostKeyState::WouldBeAccepted));
+    assert!(failure.passed_keys_unknown);
+    let strict = SshHost { host_keys: HostKeys::Strict, ..behind.clone() };
+    let failure = examine(&strict).await?.unwrap_err();
+    assert!(matches!(*failure.error, SshError::HostKeyUnknown { .. }), "{failure}");
+    assert_eq!((failure.host_key_state, failure.passed_keys_unknown), (None, true));
+    let known = SshHost { known_hosts: vec![rig.remote.ssh_known_hosts()], ..behind.clone() };
+    let report = examine(&known).await??;
+    assert_eq!((report.host_key_state, report.would_write), (HostKeyState::Known, true));
     for host in [believing(host.clone()), behind] {
         let report = examine(&host).await??;
         assert_eq!(report.host_key_state, HostKeyState::WouldBeAccepted);
+        assert!(report.would_write);
         assert_eq!(report.tcp_forwarding, Forwarding::Allowed);
         assert!(!new.parent().context("a folder")?.exists(), "something was written");
     }

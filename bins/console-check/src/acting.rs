@@ -1,20 +1,25 @@
-//! With whose eyes to look. Root becomes the service's user for good and runs this program anew, with the service's environment: that libvirt's
-//! client and ssh find the same home, keys and agent as the service's do.
+//! With whose eyes to look. Root becomes the service's user for good and runs this program anew, with the service's home and agent: that libvirt's
+//! client and ssh find the same keys as the service's do.
 
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use console_assembly::{ServiceUser, service_user};
-use console_config::{ListenAddress, Settings, Sources};
+use console_config::{Settings, Sources};
 use console_diagnosis::{Report, who_looks};
-use console_listen::{Holder, who_listens};
+use console_listen::Holder;
 use nix::unistd::{User, geteuid};
-use serde::{Deserialize, Serialize};
 
-use crate::cli::{CommandLine, settings_of};
+use crate::cli::CommandLine;
 use crate::eyes::Eyes;
-use crate::process::{Service, Unit};
+use crate::port::{holders, proxy_among};
+use crate::process::{Service, is_apart, running};
+use crate::seen::Seen;
+use crate::told::{Told, over};
+use crate::unit::Unit;
+use crate::whose::{How, Others, Whence, Whose};
 
 /// Who looks, and at what.
 #[derive(Debug)]
@@ -23,54 +28,18 @@ pub(crate) struct Acting {
     pub(crate) sources: Sources,
     pub(crate) holders: Vec<(SocketAddr, Vec<Holder>)>,
     pub(crate) pid: Option<u32>,
-    how: How,
-}
-
-/// How it was found out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum How {
-    /// `--user`.
-    Asked,
-    /// The running service's.
-    Service,
-    /// The unit's; it does not run.
-    Unit,
-    /// The unit's, which is made when it starts.
-    Dynamic,
-    /// Nobody knows the service.
-    Unknown,
-    /// We are not root, and see what we may.
-    Ourselves,
-    /// It does not matter for what is asked.
-    Anybody,
-}
-
-/// What root saw before it became somebody else.
-#[derive(Debug, Serialize, Deserialize)]
-struct Seen {
-    how: How,
-    pid: Option<u32>,
-    /// The service's own flags, if they count; its environment is ours by then.
-    flags: Option<Vec<String>>,
-    holders: Vec<(SocketAddr, Vec<SeenHolder>)>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct SeenHolder {
-    user: Option<String>,
-    pid: Option<u32>,
-    program: Option<String>,
+    /// How many files the service may have open, which does not run.
+    pub(crate) open_files: Option<u64>,
+    whose: Whose,
 }
 
 /// Finds out, and does not return if that needs another user: this program then runs anew.
 pub(crate) fn find(line: &CommandLine) -> Result<Acting> {
     if !line.task.needs_service() {
-        return Ok(ours(line, How::Anybody));
+        return Ok(Acting::ours(line, How::Anybody));
     }
-    if let Some(seen) = std::env::var_os(SEEN) {
-        let seen: Seen = serde_json::from_slice(seen.as_encoded_bytes())
-            .with_context(|| format!("{SEEN} is set, and not by this program: unset it"))?;
-        return Ok(after(line, seen));
+    if let Some(seen) = Seen::take()? {
+        return Ok(Acting::after(seen));
     }
     if !geteuid().is_root() {
         if let Some(wanted) = &line.user
@@ -81,58 +50,104 @@ pub(crate) fn find(line: &CommandLine) -> Result<Acting> {
                 "only root can look with another user's eyes: sudo console-check --user {wanted}"
             );
         }
-        return Ok(ours(line, How::Ourselves));
+        return Ok(Acting::ours(line, How::Ourselves));
     }
     let unit = Unit::find();
-    let mut holders = holders(&line.sources);
-    let pid = unit.pid.or_else(|| proxy_among(&holders));
+    let (pid, others) = which(line, &unit);
     let service = pid.and_then(Service::of);
     let told = service.as_ref().map_or(unit.told.as_ref(), |service| Some(&service.told));
-    let told = told.filter(|_| !line.has_settings);
-    if let Some(told) = told {
-        // It may listen elsewhere than our own environment says.
-        holders = self::holders(&settings_of(&told.flags, told.environment.clone()));
-    }
-    let (how, eyes) = whose(line, service.as_ref(), &unit)?;
+    let base = told.filter(|_| !line.has_own_settings());
+    let sources = match base {
+        Some(base) => over(&line.sources, base.sources()),
+        None => line.sources.clone(),
+    };
+    let settings = match base {
+        None => Whence::Ours,
+        Some(_) if line.has_settings() => Whence::Both,
+        Some(_) => Whence::Theirs,
+    };
+    let (how, eyes) = eyes(line, service.as_ref(), &unit)?;
     let is_theirs =
         how == How::Unit || service.as_ref().is_some_and(|one| one.uid == eyes.uid().as_raw());
-    let seen = Seen {
-        how,
-        pid,
-        flags: told.map(|told| told.flags.clone()),
-        holders: holders
-            .iter()
-            .map(|(address, who)| (*address, who.iter().map(SeenHolder::of).collect()))
-            .collect(),
-    };
-    if eyes.uid().is_root() && told.is_none() {
-        return Ok(after(line, seen));
+    // It may listen elsewhere than our own settings say.
+    let loaded = Settings::load(sources.clone()).ok().map(|loaded| loaded.settings);
+    let is_units = how == How::Unit || pid.is_some() && pid == unit.pid;
+    let hidden = if is_units { unit.hidden.as_slice() } else { &[] };
+    let hidden = hidden_files(hidden, &sources, loaded.as_ref());
+    let holders = loaded.map(|settings| holders(&settings.server)).unwrap_or_default();
+    let open_files = unit.open_files.filter(|_| service.is_none());
+    let whose = Whose { how, pid, settings, others, hidden };
+    let seen = Seen::new(whose, sources, holders, open_files);
+    // Root with settings of its own is who it is already.
+    if eyes.uid().is_root() && base.is_none() {
+        return Ok(Acting::after(seen));
     }
-    let mut environment =
-        told.map_or_else(|| std::env::vars_os().collect(), |told| told.environment.clone());
-    if told.is_none() || !is_theirs {
-        environment.retain(|(name, _)| !PERSONAL.iter().any(|personal| name == personal));
-    }
-    environment
-        .extend(USUAL.iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?))));
-    let told = serde_json::to_string(&seen).context("cannot hand over what was seen")?;
-    environment.push((SEEN.into(), told.into()));
+    let (_handed_over, variable) = seen.hand_over()?;
+    let mut environment = environment(told.filter(|_| is_theirs));
+    environment.push(variable);
     match eyes.become_them(environment)? {}
 }
 
+/// The service's process, and those that it is not. A port that somebody names says which; otherwise the unit does.
+fn which(line: &CommandLine, unit: &Unit) -> (Option<u32>, Others) {
+    let by_port = || {
+        let loaded = Settings::load(line.sources.clone()).ok()?;
+        proxy_among(&holders(&loaded.settings.server))
+    };
+    let found =
+        if line.has_settings() { by_port().or(unit.pid) } else { unit.pid.or_else(by_port) };
+    let is_ours = |pid| Some(pid) == unit.pid || line.has_own_settings() || !is_apart(pid);
+    let all = match found {
+        Some(pid) => vec![pid],
+        None if line.has_settings() => Vec::new(),
+        None => running(PROGRAM),
+    };
+    let (own, apart): (Vec<u32>, Vec<u32>) = all.into_iter().partition(|pid| is_ours(*pid));
+    match (own.as_slice(), apart.as_slice()) {
+        ([], []) => (None, Others::None),
+        ([pid], _) => (Some(*pid), Others::None),
+        ([], [pid]) => (None, Others::Apart(*pid)),
+        ([], _) => (None, Others::Several(apart)),
+        _ => (None, Others::Several(own)),
+    }
+}
+
 /// Whose eyes: who was asked for, else the running service's, else the unit's, else root's.
-fn whose(line: &CommandLine, service: Option<&Service>, unit: &Unit) -> Result<(How, Eyes)> {
+fn eyes(line: &CommandLine, service: Option<&Service>, unit: &Unit) -> Result<(How, Eyes)> {
     if let Some(name) = &line.user {
         return Ok((How::Asked, Eyes::named(name)?));
     }
     if let Some(service) = service {
         return Ok((How::Service, Eyes::of_service(service)?));
     }
-    let Some(name) = &unit.user else { return Ok((How::Unknown, Eyes::named("root")?)) };
+    let Some(name) = unit.user.as_ref().filter(|_| unit.pid.is_none()) else {
+        return Ok((How::Unknown, Eyes::named("root")?));
+    };
     Ok(match Eyes::of_unit(unit, name)? {
         Some(eyes) => (How::Unit, eyes),
         None => (How::Dynamic, Eyes::named("root")?),
     })
+}
+
+/// What another user gets of an environment: of ours what is this terminal's, of the service's what is that user's own.
+fn environment(theirs: Option<&Told>) -> Vec<(OsString, OsString)> {
+    let own = USUAL.iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?)));
+    let theirs = theirs.into_iter().flat_map(|told| &told.environment);
+    own.chain(theirs.filter(|(name, _)| is_personal(name)).cloned()).collect()
+}
+
+fn is_personal(name: &OsStr) -> bool {
+    let Some(name) = name.to_str() else { return false };
+    PERSONAL.contains(&name) || PERSONAL_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Files of the settings that lie where the unit sees others, or none.
+fn hidden_files(folders: &[&str], sources: &Sources, settings: Option<&Settings>) -> Vec<String> {
+    let tls = settings.and_then(|settings| settings.server.tls.as_ref());
+    let files = [Some(&sources.file), tls.map(|tls| &tls.cert)];
+    let is_hidden = |file: &&Path| folders.iter().any(|folder| file.starts_with(folder));
+    let files = files.into_iter().flatten().map(PathBuf::as_path);
+    files.filter(is_hidden).map(|file| file.display().to_string()).collect()
 }
 
 impl Acting {
@@ -140,46 +155,34 @@ impl Acting {
     pub(crate) fn told(&self, report: &Report) -> String {
         let name = self.user.name.clone();
         let name = if name.is_empty() { geteuid().to_string() } else { name };
-        let text = match self.how {
-            How::Anybody => return name,
-            How::Asked => format!("{name}, as --user says"),
-            How::Service => format!(
-                "{name}, the user of the running service (process {})",
-                self.pid.unwrap_or_default()
-            ),
-            How::Unit => {
-                format!("{name}, the user of webvirtmgr-console.service, which does not run")
-            }
-            How::Dynamic => format!(
-                "{name}: webvirtmgr-console.service has DynamicUser=yes, so its user is there only while it runs"
-            ),
-            How::Unknown => format!(
-                "{name}: no service of webvirtmgr-console was found here; --user NAME looks with another user's eyes"
-            ),
-            How::Ourselves => {
-                format!("{name}: only root can look with the service's eyes (sudo console-check)")
-            }
-        };
-        who_looks(report, text);
+        if let Some((text, remedy)) = self.whose.told(&name) {
+            who_looks(report, text, remedy);
+        }
         name
     }
-}
 
-/// Root's eyes are enough.
-fn ours(line: &CommandLine, how: How) -> Acting {
-    Acting { user: us(), sources: line.sources.clone(), holders: Vec::new(), pid: None, how }
-}
+    /// With our own rights and settings, whatever the service has.
+    fn ours(line: &CommandLine, how: How) -> Self {
+        Self {
+            user: us(),
+            sources: line.sources.clone(),
+            holders: Vec::new(),
+            pid: None,
+            open_files: None,
+            whose: Whose::new(how),
+        }
+    }
 
-fn after(line: &CommandLine, seen: Seen) -> Acting {
-    let sources = match &seen.flags {
-        Some(flags) => settings_of(flags, std::env::vars_os().collect()),
-        None => line.sources.clone(),
-    };
-    let holders = seen
-        .holders
-        .into_iter()
-        .map(|(address, holders)| (address, holders.into_iter().map(SeenHolder::told).collect()));
-    Acting { user: us(), sources, holders: holders.collect(), pid: seen.pid, how: seen.how }
+    fn after(seen: Seen) -> Self {
+        Self {
+            user: us(),
+            sources: seen.sources(),
+            pid: seen.whose.pid,
+            open_files: seen.open_files,
+            whose: seen.whose.clone(),
+            holders: seen.holders(),
+        }
+    }
 }
 
 fn us() -> ServiceUser {
@@ -187,51 +190,50 @@ fn us() -> ServiceUser {
     service_user(variable("HOME"), variable("SSH_AUTH_SOCK"))
 }
 
-/// Who listens where the settings say, which only root sees in full.
-fn holders(sources: &Sources) -> Vec<(SocketAddr, Vec<Holder>)> {
-    let Ok(loaded) = Settings::load(sources.clone()) else { return Vec::new() };
-    let mut found = Vec::new();
-    for listen in &loaded.settings.server.listen {
-        let ListenAddress::Tcp { host, port } = &listen.address else { continue };
-        for address in (host.as_str(), *port).to_socket_addrs().into_iter().flatten() {
-            found.push((address, who_listens(address)));
-        }
-    }
-    found
-}
+/// The proxy's name, as its file has it.
+pub(crate) const PROGRAM: &str = "webvirtmgr-console";
 
-fn proxy_among(holders: &[(SocketAddr, Vec<Holder>)]) -> Option<u32> {
-    let all = holders.iter().flat_map(|(_, holders)| holders);
-    all.filter(|holder| holder.program.as_deref() == Some("webvirtmgr-console"))
-        .find_map(|holder| holder.pid)
-}
-
-impl SeenHolder {
-    fn of(holder: &Holder) -> Self {
-        let Holder { user, pid, program, .. } = holder.clone();
-        Self { user, pid, program }
-    }
-
-    fn told(self) -> Holder {
-        Holder::known(self.user, self.pid, self.program)
-    }
-}
+/// What is of whoever looks at the report.
+const USUAL: [&str; 7] = ["PATH", "TERM", "LANG", "LC_ALL", "LC_CTYPE", "NO_COLOR", "COLUMNS"];
 
 /// What is a user's own: root's home, agent and name are not another user's.
 const PERSONAL: [&str; 4] = ["HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK"];
+const PERSONAL_PREFIXES: [&str; 3] = ["XDG_", "LIBVIRT_", "SSL_CERT_"];
 
-/// What is of whoever looks at the report, and of this machine.
-const USUAL: [&str; 9] = [
-    "PATH",
-    "TERM",
-    "LANG",
-    "LC_ALL",
-    "LC_CTYPE",
-    "NO_COLOR",
-    "COLUMNS",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-];
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// How the program hands over to itself.
-const SEEN: &str = "CONSOLE_CHECK_SEEN";
+    #[test]
+    fn another_user_gets_no_secret_and_nothing_of_roots() {
+        let told = Told {
+            environment: [
+                ("HOME", "/h"),
+                ("XDG_RUNTIME_DIR", "/run/user/7"),
+                ("LIBVIRT_DEFAULT_URI", "test:///default"),
+                ("WS_DATABASE_URL", "mysql://u:secret@h/d"),
+                ("AWS_SECRET_ACCESS_KEY", "secret"),
+                ("LD_PRELOAD", "/x.so"),
+            ]
+            .map(|(name, value)| (name.into(), value.into()))
+            .to_vec(),
+            ..Told::default()
+        };
+        let names = |told| {
+            let usual = |name: &OsString| USUAL.iter().any(|usual| name == usual);
+            let names = environment(told).into_iter().map(|(name, _)| name);
+            names.filter(|name| !usual(name)).collect::<Vec<_>>()
+        };
+        assert_eq!(names(Some(&told)), ["HOME", "XDG_RUNTIME_DIR", "LIBVIRT_DEFAULT_URI"]);
+        assert!(names(None).is_empty());
+    }
+
+    #[test]
+    fn files_that_the_unit_does_not_see() {
+        let mut sources = Sources { file: "/root/c.toml".into(), ..Sources::default() };
+        assert_eq!(hidden_files(&["/home", "/root"], &sources, None), ["/root/c.toml"]);
+        assert!(hidden_files(&["/tmp"], &sources, None).is_empty());
+        sources.file = "/rooted/c.toml".into();
+        assert!(hidden_files(&["/root"], &sources, None).is_empty());
+    }
+}

@@ -8,7 +8,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use nix::unistd::{Gid, Group, Uid, User, getgrouplist, setgid, setgroups, setuid};
 
-use crate::process::{Service, Unit};
+use crate::process::Service;
+use crate::unit::Unit;
 
 /// Whose rights count.
 #[derive(Clone, Debug)]
@@ -64,7 +65,7 @@ impl Eyes {
         Ok(Self { user, groups })
     }
 
-    /// Gives up being root for good and runs this program anew, in that environment and what belongs to the user.
+    /// Gives up being root for good and runs this program anew, with that environment and what belongs to the user, and nothing else.
     pub(crate) fn become_them(&self, environment: Vec<(OsString, OsString)>) -> Result<Infallible> {
         let Self { user, groups } = self;
         let cannot = || format!("cannot become user {}", user.name);

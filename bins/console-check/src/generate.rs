@@ -7,7 +7,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use console_diagnosis::CHECKS;
 
-use crate::cli::command;
+use crate::command::command;
 
 /// What can be made.
 pub(crate) const KINDS: [&str; 4] = ["man", "bash", "zsh", "fish"];
@@ -37,14 +37,17 @@ fn manual(to: &mut dyn Write) -> io::Result<()> {
     for check in CHECKS {
         roff.control("TP", []);
         roff.text([bold(check.id)]);
-        roff.text([roman(format!("{}.", console_flags::sentence(check.what)))]);
+        roff.text([roman(check.what)]);
     }
     for (title, text) in [
         (
             "EXIT STATUS",
             "0: all well. 1: something is broken. 2: wrong use. 3: there are warnings, with --strict. 130: interrupted before anything was found broken.",
         ),
-        ("SEE ALSO", "webvirtmgr-console(1), virsh(1), ssh_config(5)"),
+        (
+            "SEE ALSO",
+            "webvirtmgr-console(1), virsh(1), ssh_config(5), and /usr/share/doc/webvirtmgr-console/troubleshooting.md, which has more on each check",
+        ),
     ] {
         roff.control("SH", [title]);
         roff.text([roman(text)]);
@@ -61,11 +64,12 @@ mod tests {
         for kind in KINDS {
             let mut text = Vec::new();
             write(kind, &mut text).unwrap();
-            let text = String::from_utf8(text).unwrap().replace("\\-", "-");
+            let text = String::from_utf8(text).unwrap().replace("\\-", "-").replace("\\*(Aq", "'");
             assert!(text.contains("strict"), "{kind}");
             if kind == "man" {
                 for check in CHECKS {
                     assert!(text.contains(check.id), "{}", check.id);
+                    assert!(text.contains(&format!("\n{}", check.what)), "{}", check.id);
                 }
             }
         }

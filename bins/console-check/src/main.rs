@@ -13,10 +13,17 @@ use crate::output::Output;
 
 mod acting;
 mod cli;
+mod command;
+mod domain_file;
 mod eyes;
 mod generate;
 mod output;
+mod port;
 mod process;
+mod seen;
+mod told;
+mod unit;
+mod whose;
 
 fn main() {
     let code = match run() {
@@ -34,9 +41,9 @@ fn main() {
 fn run() -> Result<i32> {
     let line = CommandLine::parse();
     match &line.task {
-        Task::List => return listed().map(|()| WELL),
+        Task::List => return printed(listed()).map(|()| WELL),
         Task::Generate(kind) => {
-            return generate::write(kind, &mut io::stdout()).map(|()| WELL).context("cannot print");
+            return printed(generate::write(kind, &mut io::stdout())).map(|()| WELL);
         }
         _ => {}
     }
@@ -60,6 +67,7 @@ async fn check(line: &CommandLine, acting: acting::Acting) -> Result<i32> {
     let options = Options {
         holders: acting.holders,
         proxy_pid: acting.pid,
+        open_files: acting.open_files,
         timeout: line.timeout,
         is_slow: line.is_slow,
         all_domains: line.all,
@@ -72,7 +80,7 @@ async fn check(line: &CommandLine, acting: acting::Acting) -> Result<i32> {
         _ = interrupt.recv() => false,
         _ = terminate.recv() => false,
     };
-    output.finish(&report, is_complete).context("cannot print")?;
+    printed(output.finish(&report, is_complete))?;
     let sections = report.sections();
     let has = |status| {
         sections.iter().any(|section| section.all().iter().any(|one| one.status == status))
@@ -90,19 +98,31 @@ async fn work(report: &Report, options: &Options, task: &Task) -> Result<()> {
         Task::Everything => Box::pin(everything(report, options)).await,
         Task::Console(token) => console(report, options, token).await,
         Task::Url(text) => url(report, options, text).await,
-        Task::Xml(file, connection) => xml(report, &cli::read(file)?, connection),
+        Task::Xml(file, connection) => {
+            let file = file.clone();
+            // Nobody may write into standard input for ever.
+            let reading = tokio::task::spawn_blocking(move || domain_file::read(&file));
+            xml(report, &reading.await.context("cannot read the domain's XML")??, connection);
+        }
         Task::List | Task::Generate(_) => {}
     }
     Ok(())
 }
 
-fn listed() -> Result<()> {
+fn listed() -> io::Result<()> {
     let mut out = io::stdout().lock();
     for check in CHECKS {
-        writeln!(out, "{:width$} {}", check.id, check.what, width = Check::LONGEST)
-            .context("cannot print")?;
+        writeln!(out, "{:width$} {}", check.id, check.what, width = Check::LONGEST)?;
     }
     Ok(())
+}
+
+/// Who has read enough (`| head`) need not be told.
+fn printed(result: io::Result<()>) -> Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("cannot print"),
+    }
 }
 
 /// Exit codes, as `--help` lists them.

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -25,10 +26,13 @@ pub(crate) struct Output {
 impl Output {
     pub(crate) fn new(line: &CommandLine, user: String) -> Self {
         let is_terminal = io::stdout().is_terminal();
+        // It knows no control sequences.
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let style = Style {
             colour: is_terminal
+                && !is_dumb
                 && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
-            ascii: !speaks_unicode(),
+            ascii: !speaks_unicode(|name| std::env::var_os(name)),
             verbose: line.verbose,
             page: Path::new(INSTALLED_PAGE).exists().then_some(INSTALLED_PAGE),
         };
@@ -37,7 +41,7 @@ impl Output {
             is_json: line.json,
             mode: line.task.mode(),
             user,
-            shows_progress: io::stderr().is_terminal(),
+            shows_progress: io::stderr().is_terminal() && !is_dumb,
             printed: Cell::new(0),
             has_line: Cell::new(false),
         }
@@ -120,20 +124,13 @@ fn is_done(section: &Section) -> bool {
     section.is_done && section.sections.iter().all(is_done)
 }
 
-/// locale(7): the first of these that is set counts.
-fn speaks_unicode() -> bool {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-        .iter()
-        .filter_map(std::env::var_os)
-        .find(|value| !value.is_empty());
-    match locale {
-        // None at all: a service's log, a container; most are of this century.
-        None => true,
-        Some(locale) => {
-            let locale = locale.to_string_lossy().to_ascii_lowercase();
-            locale.contains("utf-8") || locale.contains("utf8")
-        }
-    }
+/// locale(7): the first of these that is set counts; without one it is the C locale.
+fn speaks_unicode(variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let all = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable);
+    all.into_iter().find(|value| !value.is_empty()).is_some_and(|locale| {
+        let locale = locale.to_string_lossy().to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
 }
 
 /// Where the Debian package has it.
@@ -141,3 +138,24 @@ const INSTALLED_PAGE: &str = "/usr/share/doc/webvirtmgr-console/troubleshooting.
 
 /// How often what is new is shown: a person notices no less.
 const TICK: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_locale_that_says_so_has_more_than_ascii() {
+        for (set, expected) in [
+            (&[][..], false),
+            (&[("LANG", "de_DE.UTF-8")], true),
+            (&[("LANG", "C.utf8"), ("LC_ALL", "")], true),
+            (&[("LANG", "C.UTF-8"), ("LC_ALL", "C")], false),
+            (&[("LC_CTYPE", "en_GB.UTF-8"), ("LANG", "C")], true),
+        ] {
+            let variable = |name: &str| {
+                set.iter().find(|(other, _)| *other == name).map(|(_, value)| value.into())
+            };
+            assert_eq!(speaks_unicode(variable), expected, "{set:?}");
+        }
+    }
+}

@@ -1,19 +1,10 @@
-//! The running service, or the unit that does not run: who it is, and what it was told.
+//! A process of the proxy's: who it is, and what it was told; and which there are.
 
-use std::ffi::OsString;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-use procfs::process::Process;
-use serde::Deserialize;
-use serde_json::Value;
+use procfs::process::{Process, all_processes};
 
-/// Where the service's settings come from, besides files.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Told {
-    pub(crate) environment: Vec<(OsString, OsString)>,
-    pub(crate) flags: Vec<String>,
-}
+use crate::told::Told;
 
 /// A process of the proxy's.
 #[derive(Clone, Debug)]
@@ -24,150 +15,125 @@ pub(crate) struct Service {
     pub(crate) told: Told,
 }
 
-/// What systemd says of the unit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Unit {
-    pub(crate) pid: Option<u32>,
-    pub(crate) user: Option<String>,
-    pub(crate) group: Option<String>,
-    pub(crate) groups: Vec<String>,
-    /// Whether systemd makes the user when it starts the service.
-    pub(crate) is_dynamic: bool,
-    /// What it would be told; systemd alone reads an `EnvironmentFile=`.
-    pub(crate) told: Option<Told>,
-}
-
 impl Service {
     /// What /proc tells of it, which for another user's process it tells root only.
     pub(crate) fn of(pid: u32) -> Option<Self> {
-        let process = Process::new(i32::try_from(pid).ok()?).ok()?;
+        let process = process(pid)?;
         let status = process.status().ok()?;
         let environment = process.environ().ok()?.into_iter().collect();
         let flags = process.cmdline().ok()?.into_iter().skip(1).collect();
+        let directory = process.cwd().ok().unwrap_or_else(|| "/".into());
         Some(Self {
             uid: status.euid,
             gid: status.egid,
             groups: status.groups,
-            told: Told { environment, flags },
+            told: Told { environment, flags, directory },
         })
     }
 }
 
-impl Unit {
-    /// Asks systemd, if this machine has it.
-    pub(crate) fn find() -> Self {
-        if !Path::new("/run/systemd/system").is_dir() {
-            return Self::default();
-        }
-        let properties = "--property=MainPID,User,Group,SupplementaryGroups,DynamicUser,LoadState";
-        let said = ask("systemctl", &["show", properties, "webvirtmgr-console.service"]);
-        let mut unit = Self::read(&said);
-        if unit.user.is_some() && unit.pid.is_none() {
-            let [service, object] = BUS;
-            let interface = format!("{service}.Service");
-            let asked = ["--json=short", "get-property", service, object, &interface];
-            unit.told = told(&ask("busctl", &[&asked[..], &["ExecStart", "Environment"]].concat()));
-        }
-        unit
-    }
-
-    fn read(text: &str) -> Self {
-        let value =
-            |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-        if value("LoadState") != Some("loaded") {
-            return Self::default();
-        }
-        let pid = value("MainPID").and_then(|pid| pid.parse().ok()).filter(|pid| *pid != 0);
-        // Without User= the service is root's.
-        let user = value("User").map(|user| if user.is_empty() { "root" } else { user });
-        let groups = value("SupplementaryGroups").unwrap_or_default();
-        Self {
-            pid,
-            user: user.map(str::to_owned),
-            group: value("Group").filter(|group| !group.is_empty()).map(str::to_owned),
-            groups: groups.split_whitespace().map(str::to_owned).collect(),
-            is_dynamic: value("DynamicUser") == Some("yes"),
-            told: None,
-        }
-    }
+/// The processes whose program has this name, not counting their children.
+pub(crate) fn running(program: &str) -> Vec<u32> {
+    let is_it = |process: &Process| process.exe().is_ok_and(|exe| is_called(&exe, program));
+    let all = all_processes().into_iter().flatten().flatten().take(MAX_PROCESSES);
+    let found: Vec<(i32, i32)> = all
+        .filter(is_it)
+        .filter_map(|process| Some((process.pid(), process.stat().ok()?.ppid)))
+        .collect();
+    // A child has its parent's program until it runs its own.
+    let is_child = |parent: i32| found.iter().any(|(pid, _)| *pid == parent);
+    let first = found.iter().filter(|(_, parent)| !is_child(*parent));
+    first.filter_map(|(pid, _)| u32::try_from(*pid).ok()).collect()
 }
 
-/// What the program writes; nothing if it is not there.
-fn ask(program: &str, args: &[&str]) -> String {
-    let asked =
-        Command::new(program).args(args).stdin(Stdio::null()).stderr(Stdio::null()).output();
-    asked.map_or_else(
-        |_| String::new(),
-        |output| String::from_utf8_lossy(&output.stdout).into_owned(),
-    )
+/// The link says so of a program that has been replaced since (proc_pid_exe(5)).
+fn is_called(exe: &Path, program: &str) -> bool {
+    let name = exe.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.strip_suffix(" (deleted)").unwrap_or(name) == program
 }
 
-/// Reads the two properties, each in a line (org.freedesktop.systemd1(5)); `systemctl show` writes them ambiguously.
-fn told(text: &str) -> Option<Told> {
-    let mut lines = text.lines().map(|line| serde_json::from_str::<Property>(line).ok());
-    // Of each command its path, its arguments from the zeroth on, and more.
-    let flags = lines.next()??.data.get(0)?.get(1)?.as_array()?.clone();
-    let environment = lines.next()??.data.as_array()?.clone();
-    let text = |value: Value| value.as_str().map(str::to_owned);
-    let pair = |entry: String| {
-        entry.split_once('=').map(|(name, value)| (name.to_owned().into(), value.to_owned().into()))
+/// Whether its files are others than ours: it runs in a container or a chroot. systemd gives its services a mount namespace, too, but that shows
+/// what ours does, but for what is hidden.
+pub(crate) fn is_apart(pid: u32) -> bool {
+    let (Some(process), Ok(own)) = (process(pid), Process::myself()) else { return false };
+    if process.root().is_ok_and(|root| root != Path::new("/")) {
+        return true;
+    }
+    let namespace = |process: &Process, kind: &str| {
+        let all = process.namespaces().ok()?.0;
+        all.into_iter().find(|(name, _)| name == kind).map(|(_, space)| space.identifier)
     };
-    Some(Told {
-        environment: environment.into_iter().filter_map(text).filter_map(pair).collect(),
-        flags: flags.into_iter().skip(1).filter_map(text).collect(),
+    let differs = |kind: &str| {
+        namespace(&process, kind).is_some_and(|theirs| Some(theirs) != namespace(&own, kind))
+    };
+    let group = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    differs("pid") || (differs("mnt") && !is_units(&group))
+}
+
+/// Whether a process is of a service of this machine's systemd, by its cgroup(7): in a container's, there is more in the path than slices.
+fn is_units(groups: &str) -> bool {
+    groups.lines().any(|line| {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (kind, path) = (parts.next(), parts.next().unwrap_or_default());
+        let Some((slices, last)) = path.rsplit_once('/') else { return false };
+        matches!(kind, Some("" | "name=systemd"))
+            && last.ends_with(".service")
+            && slices.split('/').skip(1).all(|slice| slice.ends_with(".slice"))
     })
 }
 
-#[derive(Deserialize)]
-struct Property {
-    data: Value,
+fn process(pid: u32) -> Option<Process> {
+    Process::new(i32::try_from(pid).ok()?).ok()
 }
 
-/// systemd, and its name of the unit.
-const BUS: [&str; 2] =
-    ["org.freedesktop.systemd1", "/org/freedesktop/systemd1/unit/webvirtmgr_2dconsole_2eservice"];
+/// The kernel's own limit on 64 bits (proc_sys_kernel(5), pid_max).
+const MAX_PROCESSES: usize = 1 << 22;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn systemds_words() {
-        let unit = Unit::read("MainPID=812\nUser=www-data\nLoadState=loaded\n");
-        let user = Some("www-data".into());
-        assert_eq!(unit, Unit { pid: Some(812), user, ..Unit::default() });
-        let stopped = Unit::read("MainPID=0\nUser=\nLoadState=loaded\n");
-        assert_eq!(stopped, Unit { user: Some("root".into()), ..Unit::default() });
-        let groups =
-            "User=x\nGroup=y\nSupplementaryGroups=a b\nDynamicUser=yes\nLoadState=loaded\n";
-        let unit = Unit::read(groups);
-        assert_eq!((unit.group, unit.is_dynamic), (Some("y".into()), true));
-        assert_eq!(unit.groups, ["a", "b"]);
-        assert_eq!(Unit::read("MainPID=0\nUser=\nLoadState=not-found\n"), Unit::default());
-    }
-
-    #[test]
-    fn what_a_unit_that_does_not_run_would_be_told() {
-        let lines = concat!(
-            r#"{"type":"a(sasbttttuii)","data":[["/bin/x",["/bin/x","-p","1 2"],false,0,0,0,0,0,0,0]]}"#,
-            "\n",
-            r#"{"type":"as","data":["WS_PORT=6090","WS_X=a \"b\"=c"]}"#,
-            "\n"
-        );
-        let told = told(lines).unwrap();
-        assert_eq!(told.flags, ["-p", "1 2"]);
-        let expected = [("WS_PORT", "6090"), ("WS_X", "a \"b\"=c")];
-        assert_eq!(told.environment, expected.map(|(name, value)| (name.into(), value.into())));
-        for wrong in ["", "x\n", "{}\n{}\n"] {
-            assert_eq!(super::told(wrong), None, "{wrong}");
-        }
-    }
+    use std::process::{Command, Stdio};
 
     #[test]
     fn a_process_is_who_it_is() {
         let own = Service::of(std::process::id()).unwrap();
         assert_eq!(own.uid, nix::unistd::geteuid().as_raw());
         assert_eq!(own.told.flags, std::env::args().skip(1).collect::<Vec<_>>());
+        assert_eq!(own.told.directory, std::env::current_dir().unwrap());
         assert!(Service::of(u32::MAX).is_none());
+        assert!(!is_apart(std::process::id()) && !is_apart(u32::MAX));
+    }
+
+    #[test]
+    fn programs_are_found_by_their_files_name() {
+        let file = std::env::temp_dir().join(format!("console-check-{}", std::process::id()));
+        std::fs::copy("/bin/sleep", &file).unwrap();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let mut child = Command::new(&file).arg("600").stdout(Stdio::null()).spawn().unwrap();
+        let found = running(name);
+        std::fs::remove_file(&file).unwrap();
+        let replaced = running(name);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!((found, replaced), (vec![child.id()], vec![child.id()]));
+        assert!(running(name).is_empty());
+    }
+
+    #[test]
+    fn a_units_cgroup() {
+        for (groups, expected) in [
+            ("0::/system.slice/webvirtmgr-console.service\n", true),
+            ("0::/system.slice/system-x.slice/x@1.service\n", true),
+            ("1:name=systemd:/system.slice/supervisor.service\n", true),
+            ("0::/system.slice/docker-0a.scope\n", false),
+            ("0::/system.slice/docker-0a.scope/system.slice/x.service\n", false),
+            ("0::/system.slice/x.service/libpod-payload-1\n", false),
+            ("0::/docker/0a\n4:memory:/system.slice/x.service\n", false),
+            ("0::/../x.service\n", false),
+            ("0::/\n", false),
+            ("", false),
+        ] {
+            assert_eq!(is_units(groups), expected, "{groups}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
 
-use crate::ssh::{Pool, SshError, SshHost, SshLimits, SshReport, SshStream, Target};
+use crate::ssh::{Pool, SshFailure, SshHost, SshLimits, SshReport, SshStream, Target};
 use crate::{OpenError, tcp, unix};
 
 /// An open console: bytes from and to a VNC or SPICE server. Shutting it down closes the write side only.
@@ -91,19 +91,20 @@ impl Opener {
 
     /// Logs in at `host` on a connection of its own, looks at what the server makes of it and lets it do, and closes the connection again. No
     /// console is opened, and nothing is written: a key that would be written into known_hosts is reported
-    /// ([`HostKeyState::WouldBeAccepted`](crate::HostKeyState::WouldBeAccepted)) and believed for this once, also a jump host's.
+    /// ([`HostKeyState::WouldBeAccepted`](crate::HostKeyState::WouldBeAccepted), [`SshReport::would_write`]) and believed for this once, also a jump
+    /// host's, of which it takes a connection more to tell.
     ///
     /// Connecting, key exchange and login have the bounds of [`SshLimits`], and each request over the finished connection (a round trip, two to open
     /// and close what a TCP tunnel leads to, up to five for UNIX sockets) has its [`channel_timeout`](SshLimits::channel_timeout).
     ///
     /// # Errors
     ///
-    /// [`SshError`]: why there is no login, as a console would meet it. What a server forbids to those who are logged in is in the report.
+    /// [`SshFailure`]: why there is no login, as a console would meet it, and what was found out of the keys before. What a server forbids to those who are logged in is in the report.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future closes the connection.
-    pub async fn examine(&self, host: &Arc<SshHost>) -> Result<SshReport, Arc<SshError>> {
+    pub async fn examine(&self, host: &Arc<SshHost>) -> Result<SshReport, SshFailure> {
         self.ssh.examine(host).await
     }
 

@@ -50,6 +50,6 @@ pub use backend::{Backend, Opener};
 pub use error::OpenError;
 pub use permission_denied::Denied;
 pub use ssh::{
-    Attempt, Forwarding, HostKeyState, HostKeys, Lost, SshError, SshHost, SshLimits, SshProxy,
-    SshReport, SshStep, SshStream,
+    Attempt, Forwarding, HostKeyState, HostKeys, Lost, SshError, SshFailure, SshHost, SshLimits,
+    SshProxy, SshReport, SshStep, SshStream,
 };

@@ -26,7 +26,7 @@ mod target;
 mod wire;
 
 pub use error::{Attempt, Lost, SshError, SshStep};
-pub use examine::{HostKeyState, SshReport};
+pub use examine::{HostKeyState, SshFailure, SshReport};
 pub use forwarding::Forwarding;
 pub use host::{HostKeys, SshHost, SshProxy};
 pub use limits::SshLimits;

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::checks::{BACKEND_GREETING, BACKEND_OPEN, BACKEND_SECURITY, Check};
 use crate::report::Branch;
+use crate::wording::{chain, shown};
 
 /// What is needed to try consoles.
 pub(crate) struct Trial<'a> {
@@ -167,7 +168,7 @@ fn judged(types: &[rfb::SecurityType]) -> Result<String, (String, &'static str)>
     };
     if types.iter().any(is_known) {
         return Ok(match types.contains(&rfb::SecurityType::None) {
-            true => format!("it offers {names}"),
+            true => "it asks for no password (security type None)".to_owned(),
             false => format!("it offers {names}: the page will ask for the password"),
         });
     }
@@ -221,35 +222,12 @@ fn refusal(error: &OpenError, trial: &Trial<'_>) -> (String, String) {
             "a firewall between drops the port: let this machine reach the console's ports (5900 to 5999) on that host, or reach the host by SSH with ssh_tunnel = \"always\"".into()
         }
         OpenError::Denied { denied, .. } => format!(
-            "{denied}: let the service's user open it: usermod -aG GROUP USER with the socket's group, then systemctl restart webvirtmgr-console; or let QEMU run with a group that the user is in (group in /etc/libvirt/qemu.conf)"
+            "{} # and systemctl restart webvirtmgr-console; for all guests: let QEMU run with a group that {} is in (group in /etc/libvirt/qemu.conf)",
+            denied.remedy(denied.path()),
+            denied.user()
         ),
         OpenError::NotASocket { .. } => "see what has been put into its place".into(),
         _ => trial.refused.clone(),
     };
     (text, remedy)
-}
-
-/// An error with its causes.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
-}
-
-/// A duration as people read it.
-pub(crate) fn shown(took: Duration) -> String {
-    let milliseconds = took.as_secs_f64() * 1000.0;
-    if milliseconds < 10.0 {
-        format!("{milliseconds:.1} ms")
-    } else {
-        format!("{milliseconds:.0} ms")
-    }
 }

@@ -15,42 +15,51 @@ use crate::checks::{
     CERTIFICATE_NAMES, CERTIFICATE_NONE, CERTIFICATE_ORDER, CERTIFICATE_PAIR, CERTIFICATE_PRIVATE,
     CERTIFICATE_STRENGTH, Check,
 };
+use crate::listening::is_behind;
 use crate::report::{Branch, Status};
+use crate::wording::counted;
 
 /// Looks at the files; returns the server's own certificate if it can be used. Blocks.
-pub(crate) fn examine(branch: &Branch, settings: &ServerSettings) -> Option<Certificate> {
+pub(crate) fn examine(branch: &Branch, settings: &ServerSettings) -> Option<Own> {
     let Some(files) = &settings.tls else {
         none(branch, settings);
         return None;
     };
     let wanted = tls_settings(files, public_name(settings));
-    let identity = load(branch, &wanted);
+    let own = load(branch, &wanted);
     clients(branch, files);
-    identity.map(|identity| identity.certificate().clone())
+    own
+}
+
+/// The server's own certificate.
+#[derive(Clone, Debug)]
+pub(crate) struct Own {
+    pub(crate) certificate: Certificate,
+    /// Whether who signed it is not known to this system, which browsers may know all the same.
+    pub(crate) is_private: bool,
 }
 
 fn none(branch: &Branch, settings: &ServerSettings) {
-    let is_behind = !settings.trusted_proxies.is_empty()
-        || settings.public.port.is_some_and(|port| port.get() == 443);
-    if is_behind {
+    if is_behind(settings) {
         branch.ok(CERTIFICATE_NONE, "none here: the reverse proxy has it");
         return;
     }
     branch.warn(
         CERTIFICATE_NONE,
         "no certificate is configured: pages that are loaded by https cannot connect, for browsers let them open wss:// only",
-        "set cert (WS_CERT) to a PEM file with certificate, chain and private key; to try it out: openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=$(hostname -f) -addext subjectAltName=DNS:$(hostname -f) -keyout console.pem -out cert.pem && cat cert.pem >> console.pem && chmod 640 console.pem && chgrp webvirtmgr-console console.pem",
+        "set cert (WS_CERT) to a PEM file with certificate, chain and private key; to try it out: openssl req -x509 -newkey rsa:2048 -nodes -days 90 -subj /CN=NAME -addext subjectAltName=DNS:NAME -keyout /etc/webvirtmgr-console/console.pem -out /etc/webvirtmgr-console/console.pem, with the NAME that browsers connect to",
     );
 }
 
-fn load(branch: &Branch, wanted: &TlsSettings) -> Option<Identity> {
+fn load(branch: &Branch, wanted: &TlsSettings) -> Option<Own> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let now = Moment::now();
     let identity = match Identity::load(&wanted.cert, wanted.key.as_deref(), &provider) {
         Ok(identity) => identity,
         Err(error) => {
-            // What was looked at before it is well.
-            let check = check_of(&error);
+            // What was looked at before it is well; the key may be in a file of its own.
+            let is_keys = wanted.key.is_some() && error.path() == wanted.key.as_deref();
+            let check = if is_keys { CERTIFICATE_KEY } else { check_of(&error) };
             if check != CERTIFICATE_FILE {
                 branch.ok(CERTIFICATE_FILE, wanted.cert.display().to_string());
             }
@@ -62,7 +71,7 @@ fn load(branch: &Branch, wanted: &TlsSettings) -> Option<Identity> {
     let count = identity.chain().count();
     branch.ok(
         CERTIFICATE_FILE,
-        format!("{} ({count} {})", wanted.cert.display(), plural(count, "certificate")),
+        format!("{} ({})", wanted.cert.display(), counted(count, "certificate")),
     );
     let key = wanted.key.as_deref().unwrap_or(&wanted.cert);
     branch.ok(CERTIFICATE_KEY, format!("{} in {}", own.key_kind(), key.display()));
@@ -96,7 +105,10 @@ fn load(branch: &Branch, wanted: &TlsSettings) -> Option<Identity> {
     tell(branch, &findings, CERTIFICATE_NAMES, &named);
     tell(branch, &findings, CERTIFICATE_STRENGTH, &own.key_kind());
     tell(branch, &findings, CERTIFICATE_PRIVATE, "others on this machine cannot read the key");
-    Some(identity)
+    let is_private = findings
+        .iter()
+        .any(|finding| matches!(finding, Finding::SelfSigned { .. } | Finding::UnknownRoot { .. }));
+    Some(Own { certificate: own.clone(), is_private })
 }
 
 /// What there is to say for one check, or that it is well.
@@ -169,8 +181,4 @@ fn whole(error: &TlsError) -> String {
         }
         _ => error.to_string(),
     }
-}
-
-pub(crate) fn plural(count: usize, word: &str) -> String {
-    if count == 1 { word.to_owned() } else { format!("{word}s") }
 }

@@ -9,9 +9,11 @@ use crate::checks::{
     TOKEN_FORM,
 };
 use crate::everything::{read, tools};
+use crate::guests;
 use crate::host::{self, Tools};
 use crate::options::Options;
 use crate::report::{Branch, Report};
+use crate::token::{self, Malformed};
 
 /// Follows a token as the proxy does.
 pub async fn console(report: &Report, options: &Options, token: &str) {
@@ -21,14 +23,10 @@ pub async fn console(report: &Report, options: &Options, token: &str) {
     drop(branch);
 
     let branch = report.section("Console");
-    let token: ConsoleToken = match token.parse() {
+    let token = match token::read(token) {
         Ok(token) => token,
-        Err(error) => {
-            branch.fail(
-                TOKEN_FORM,
-                format!("{error}"),
-                "write the host's number in the panel, a dash, and the guest's uuid: 1-$(virsh domuuid NAME)",
-            );
+        Err(Malformed { text, remedy }) => {
+            branch.fail(TOKEN_FORM, text, remedy);
             return;
         }
     };
@@ -43,13 +41,13 @@ pub async fn console(report: &Report, options: &Options, token: &str) {
         }
     };
     branch.ok(HOST_KNOWN, format!("host {} is {}", host.id(), host.name()));
-    let Some(reached) = host::reach(&branch, &tools, &host).await else { return };
+    let Some(tunnels) = host::reach(&branch, &tools, &host).await else { return };
     let uuid = token.domain().as_uuid();
-    match host::plan(&branch, &tools, &host, uuid, true).await {
+    match guests::plan(&branch, &tools, &host, uuid, None).await {
         Ok(None) => {}
         Ok(Some(plan)) => {
-            plan.forwarding(&branch, &reached);
-            host::open(&branch, &tools, &plan, &reached).await;
+            let tunnels = tunnels.told(&branch, &tools, &[&plan]).await;
+            guests::open(&branch, &tools, &plan, &tunnels).await;
         }
         Err((check, text, remedy)) => {
             if check != DOMAIN_KNOWN || !renamed(&branch, &tools, &inventory, &host, token).await {
@@ -76,10 +74,18 @@ async fn unknown(
     };
     if check == DOMAIN_LISTED {
         branch.ok(HOST_KNOWN, format!("host {} is in the panel's database", token.host()));
-        if let Ok(Some(content)) = inventory.panel().await
-            && listed_otherwise(branch, tools, &content, token).await
-        {
-            return;
+        if let Ok(Some(content)) = inventory.panel().await {
+            if listed_otherwise(branch, tools, &content, token).await {
+                return;
+            }
+            if let Some(place) = elsewhere(&content, token) {
+                branch.fail(
+                    check,
+                    format!("{error}; it is on {place}"),
+                    "take that host's number into the token, or open the hosts' pages in the panel, which list their guests anew",
+                );
+                return;
+            }
         }
     }
     let known = inventory.hosts().map(|host| host.id().to_string()).collect::<Vec<_>>();
@@ -90,6 +96,15 @@ async fn unknown(
         _ => error.to_string(),
     };
     branch.fail(check, text, error.remedy());
+}
+
+/// Another host that the panel lists the guest on.
+fn elsewhere(content: &PanelContent, token: ConsoleToken) -> Option<String> {
+    let uuid = token.domain().as_uuid();
+    let guest = content.guests.iter().find(|guest| guest.uuid == uuid)?;
+    let host = content.hosts.iter().find(|host| host.id() == guest.host);
+    let name = host.map(|host| format!(" ({})", host.name())).unwrap_or_default();
+    Some(format!("host {}{name}", guest.host))
 }
 
 /// The panel may know the guest by the uuid that it had: libvirt tells its name.
@@ -111,7 +126,7 @@ async fn listed_otherwise(
     };
     match content.guests.iter().find(on_host) {
         Some(guest) => {
-            host::other_uuid(branch, host, guest, uuid);
+            guests::other_uuid(branch, host, guest, uuid);
             true
         }
         None => false,
@@ -131,6 +146,6 @@ async fn renamed(
     let Some(guest) = content.guests.iter().find(|guest| guest.uuid == uuid) else { return false };
     let Ok(listed) = tools.libvirt.domains(&endpoint(host)).await else { return false };
     let Some(domain) = listed.iter().find(|domain| domain.name == guest.name) else { return false };
-    host::other_uuid(branch, host, guest, domain.uuid);
+    guests::other_uuid(branch, host, guest, domain.uuid);
     true
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use console_inventory::{Host, SshAccess};
-use console_route::{ConsoleKind, HostAccess, RouteError, Routed, route};
+use console_route::{HostAccess, RouteError, Routed, route};
 use console_tls::Moment;
 use libvirt_graphics::{Domain, Graphics, GraphicsKind, Listen, Port};
 
@@ -13,29 +13,39 @@ use crate::checks::{
     DOMAIN_STATE, DOMAIN_TLS, DOMAIN_WEBSOCKET,
 };
 use crate::report::{Branch, Status};
+use crate::wording::quoted;
 
 /// How a guest's host is reached, as far as the judgement and its remedies need it.
 pub(crate) struct Seen<'a, Via> {
     /// How this machine reaches it.
     pub(crate) access: &'a HostAccess<Via>,
     /// The URI to paste behind `virsh -c`.
-    pub(crate) uri: &'a str,
+    pub(crate) uri: String,
     /// Whether somebody asks for this guest's console: then that it has none is an error.
     pub(crate) is_wanted: bool,
+    /// Whether libvirt has it paused, which its XML does not tell.
+    pub(crate) is_paused: bool,
 }
 
 impl<'a> Seen<'a, Arc<SshAccess>> {
-    pub(crate) fn from(host: &'a Host, is_wanted: bool) -> Self {
-        // What is behind the question mark may name key files, and is not needed by a person with a shell.
-        Self { access: host.access(), uri: host.libvirt_uri(), is_wanted }
+    pub(crate) fn from(host: &'a Host, is_wanted: bool, is_paused: bool) -> Self {
+        Self { access: host.access(), uri: pasted(host.libvirt_uri()), is_wanted, is_paused }
     }
 }
 
 impl<Via> Seen<'_, Via> {
     /// A command to paste.
     pub(crate) fn virsh(&self, command: &str, domain: &str) -> String {
-        let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
-        format!("virsh -c {} {command} {}", quoted(self.uri), quoted(domain))
+        format!("virsh -c {} {command} {}", quoted(&self.uri), quoted(domain))
+    }
+}
+
+/// A person with a shell has keys and known hosts of his own; but a socket elsewhere he would not find.
+pub(crate) fn pasted(uri: &str) -> String {
+    let Some((bare, query)) = uri.split_once('?') else { return uri.to_owned() };
+    match query.split('&').find(|parameter| parameter.starts_with("socket=")) {
+        Some(socket) => format!("{bare}?{socket}"),
+        None => bare.to_owned(),
     }
 }
 
@@ -44,9 +54,8 @@ pub(crate) fn judge<Via: Clone + fmt::Display>(
     branch: &Branch,
     domain: &Domain,
     seen: &Seen<'_, Via>,
-    wanted: Option<ConsoleKind>,
 ) -> Option<Routed<Via>> {
-    let decided = route(seen.access, domain, wanted);
+    let decided = route(seen.access, domain, None);
     if let Err(RouteError::ShutOff) = decided {
         let text = format!("{} is shut off", domain.name());
         if seen.is_wanted {
@@ -56,8 +65,19 @@ pub(crate) fn judge<Via: Clone + fmt::Display>(
         }
         return None;
     }
-    branch.ok(DOMAIN_STATE, format!("{} runs", domain.name()));
-    let graphics = console(domain, wanted);
+    if seen.is_paused {
+        branch.warn(
+            DOMAIN_STATE,
+            format!("{} is paused: its console opens and shows its last picture", domain.name()),
+            format!(
+                "{} # virsh domstate --reason says why it is",
+                seen.virsh("resume", domain.name())
+            ),
+        );
+    } else {
+        branch.ok(DOMAIN_STATE, format!("{} runs", domain.name()));
+    }
+    let graphics = console(domain);
     let routed = match decided {
         Ok(routed) => {
             let listening = graphics.map(listening).unwrap_or_default();
@@ -104,7 +124,15 @@ fn refuse<Via>(
         _ if listening.is_empty() => error.to_string(),
         _ => format!("{error} ({listening})"),
     };
-    let remedy = format!("{}: {}", seen.virsh("edit", domain.name()), error.remedy());
+    let remedy = error.remedy();
+    // Loopback would be the next thing in the way.
+    let remedy = match seen.access {
+        HostAccess::Remote { .. } => remedy
+            .replace("address='127.0.0.1'", "address='0.0.0.0'")
+            .replace("autoport='yes'/>", "autoport='yes' listen='0.0.0.0'/>"),
+        _ => remedy.to_owned(),
+    };
+    let remedy = format!("{} # {remedy}", seen.virsh("edit", domain.name()));
     // A server without a screen may be meant so.
     let status =
         if check == DOMAIN_GRAPHICS && !seen.is_wanted { Status::Warning } else { Status::Error };
@@ -124,14 +152,11 @@ fn check_of(error: &RouteError) -> Check {
 }
 
 /// The device that the decision is about.
-fn console(domain: &Domain, wanted: Option<ConsoleKind>) -> Option<&Graphics> {
-    domain.graphics().iter().find(|graphics| {
-        matches!(
-            (&graphics.kind, wanted),
-            (GraphicsKind::Vnc, None | Some(ConsoleKind::Vnc))
-                | (GraphicsKind::Spice, None | Some(ConsoleKind::Spice))
-        )
-    })
+fn console(domain: &Domain) -> Option<&Graphics> {
+    domain
+        .graphics()
+        .iter()
+        .find(|graphics| matches!(graphics.kind, GraphicsKind::Vnc | GraphicsKind::Spice))
 }
 
 /// `vnc listens on 127.0.0.1 port 5900`, in the words of the XML.
@@ -189,7 +214,7 @@ fn websocket<Via>(branch: &Branch, domain: &Domain, seen: &Seen<'_, Via>, graphi
         format!(
             "its <graphics> has websocket='{port}': WebVirtMgr's page then opens that port instead of this proxy's, and QEMU's own WebSocket server is one that strangers should not reach (CVE-2015-1779, CVE-2025-11234)"
         ),
-        format!("{}: remove websocket='{port}' from <graphics>, then start it anew", seen.virsh("edit", domain.name())),
+        format!("{} # remove websocket='{port}' from <graphics>, then start it anew", seen.virsh("edit", domain.name())),
     );
 }
 
@@ -206,7 +231,7 @@ fn password<Via>(branch: &Branch, domain: &Domain, seen: &Seen<'_, Via>, graphic
             DOMAIN_PASSWORD,
             format!("the console's password expired at {until} UTC: nobody can log in at it"),
             format!(
-                "{}: remove or change passwdValidTo='{until}' at <graphics>, then start it anew",
+                "{} # remove or change passwdValidTo='{until}' at <graphics>, then start it anew",
                 seen.virsh("edit", domain.name())
             ),
         );
@@ -224,6 +249,17 @@ fn is_past(until: &str, now: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn uris_are_pasted_without_what_a_person_has() {
+        for (uri, expected) in [
+            ("qemu:///system", "qemu:///system"),
+            ("qemu+ssh://hv1/system?no_tty=1&keyfile=/k", "qemu+ssh://hv1/system"),
+            ("qemu+unix:///system?x=1&socket=/s", "qemu+unix:///system?socket=/s"),
+        ] {
+            assert_eq!(pasted(uri), expected);
+        }
+    }
 
     #[test]
     fn times_are_compared_to_the_minute() {

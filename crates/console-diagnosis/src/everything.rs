@@ -8,14 +8,19 @@ use console_inventory::{Host, HostId, Inventory, PanelContent, PanelGuest};
 use console_libvirt::Libvirt;
 use futures_util::stream::{self, StreamExt};
 
-use crate::backend::chain;
-use crate::browser::{self, Front};
-use crate::checks::{CERTIFICATE_FILE, CONFIG_FILE, CONFIG_SSH, SYSTEM_CLOCK};
-use crate::host::{self, Good, Tools};
+use crate::browser::{Browser, Front};
+use crate::checks::{
+    CERTIFICATE_CLIENTS, CERTIFICATE_DATES, CERTIFICATE_FILE, CERTIFICATE_KEY, CERTIFICATE_ORDER,
+    CERTIFICATE_PAIR, CONFIG_FILE, CONFIG_SSH, Check, SYSTEM_CLOCK,
+};
+use crate::guests::Good;
+use crate::host::Tools;
 use crate::options::Options;
-use crate::report::{Branch, Report};
+use crate::report::{Branch, Report, Section, Status};
+use crate::running::Doubt;
 use crate::thread::apart;
-use crate::{certificate, inventory, listening, settings, system};
+use crate::wording::chain;
+use crate::{certificate, guests, host, inventory, listening, settings, system};
 
 /// Checks the settings, the listeners, the certificate, a browser's way, the panel's database, every host and its guests, and the machine.
 pub async fn everything(report: &Report, options: &Options) {
@@ -30,26 +35,38 @@ pub async fn everything(report: &Report, options: &Options) {
     let database = settings.database.is_some().then(|| report.section("Panel"));
     let hypervisors = report.section("Hypervisors");
     let machine = report.section("Machine");
-    let front = async {
-        let at = listening::examine(&listeners, options, &settings.server).await;
-        drop(listeners);
+
+    // What keeps the proxy from starting comes first: that nothing listens follows from it.
+    let reading = async {
         let server = settings.server.clone();
         let reading = apart(&certificate, CERTIFICATE_FILE, options.limit(), move |branch| {
             certificate::examine(branch, &server)
         });
-        let own = reading.await.flatten();
+        reading.await.flatten()
+    };
+    let asking = async {
+        match (&database, &parts) {
+            (Some(branch), Some((inventory, _))) => inventory::examine(branch, inventory).await,
+            _ => (None, false),
+        }
+    };
+    let (own, (content, is_fatal)) = tokio::join!(reading, asking);
+    drop(database);
+    let doubt = doubt(report, is_fatal);
+
+    let front = async {
+        let at = listening::examine(&listeners, options, &settings.server, &doubt).await;
+        drop(listeners);
         let front = Front { at, own };
-        browser::examine(&browsers, &certificate, options, &settings.server, &front).await;
-        drop((certificate, browsers));
+        let browser = Browser { branch: &browsers, options, settings: &settings.server };
+        browser.visit(&certificate, &front).await;
+        drop(certificate);
+        browser.visit_public(&front).await;
+        drop(browsers);
         front
     };
     let back = async {
         let (inventory, tools) = parts?;
-        let content = match &database {
-            Some(branch) => inventory::examine(branch, &inventory).await,
-            None => None,
-        };
-        drop(database);
         let found = hosts(hypervisors, &tools, &inventory, content.as_ref()).await;
         tools.opener.close().await;
         found
@@ -66,9 +83,33 @@ pub async fn everything(report: &Report, options: &Options) {
     let (front, found, ()) = tokio::join!(front, back, own);
     if options.is_slow {
         let branch = report.section("Idle connection");
-        browser::idle(&branch, options, &settings.server, &front, found).await;
+        let browser = Browser { branch: &branch, options, settings: &settings.server };
+        browser.idle(&front, found).await;
     }
 }
+
+/// The first finding that the proxy does not start with. A database that may come back by itself is none.
+fn doubt(report: &Report, is_database_fatal: bool) -> Doubt {
+    let sections = report.sections();
+    let errors = sections.iter().flat_map(Section::all);
+    let mut errors = errors.filter(|finding| finding.status == Status::Error);
+    let fatal = errors.find(|finding| match finding.check.id.split('.').next() {
+        Some("inventory") => is_database_fatal,
+        _ => FATAL.contains(&finding.check),
+    });
+    Doubt(fatal.map(|finding| finding.check.id))
+}
+
+/// With these the proxy ends at once (exit code 64).
+const FATAL: &[Check] = &[
+    CONFIG_SSH,
+    CERTIFICATE_FILE,
+    CERTIFICATE_KEY,
+    CERTIFICATE_PAIR,
+    CERTIFICATE_ORDER,
+    CERTIFICATE_DATES,
+    CERTIFICATE_CLIENTS,
+];
 
 /// The settings, if they make sense.
 pub(crate) async fn read(branch: &Branch, options: &Options) -> Option<Settings> {
@@ -84,7 +125,8 @@ pub(crate) fn tools(
     options: &Options,
     settings: &Settings,
 ) -> Option<(Inventory, Tools)> {
-    let inventory = match console_assembly::inventory(settings, &options.user) {
+    let bounded = options.bounded(settings);
+    let inventory = match console_assembly::inventory(&bounded, &options.user) {
         Ok(inventory) => inventory,
         Err(error) => {
             branch.fail(
@@ -95,10 +137,9 @@ pub(crate) fn tools(
             return None;
         }
     };
-    let bounded = options.bounded(&settings.server);
     let tools = Tools {
-        opener: console_assembly::opener(&bounded).that_writes_nothing(),
-        libvirt: Libvirt::new(console_assembly::libvirt_settings(&bounded)),
+        opener: console_assembly::opener(&bounded.server).that_writes_nothing(),
+        libvirt: Libvirt::new(console_assembly::libvirt_settings(&bounded.server)),
         limit: options.limit(),
         all_domains: options.all_domains,
     };
@@ -128,8 +169,8 @@ async fn hosts(
         .collect();
     drop(hypervisors);
     let trying = stream::iter(branches).map(|(branch, host, panel)| async move {
-        let reached = host::reach(&branch, tools, &host).await?;
-        let good = host::guests(&branch, tools, &host, &reached, panel).await;
+        let tunnels = host::reach(&branch, tools, &host).await?;
+        let good = guests::examine(&branch, tools, &host, tunnels, panel).await;
         Some((host.id(), *good.first()?))
     });
     let found: Vec<_> = trying.buffered(AT_ONCE).filter_map(std::future::ready).collect().await;

@@ -44,7 +44,7 @@ pub(crate) fn examine(branch: &Branch, etc: &Path, settings: &ServerSettings) {
             ),
             None => branch.ok(
                 SYSTEM_FIREWALL,
-                format!("{name} is active, and its rules are not for this user to read; if browsers cannot connect: {command}"),
+                format!("{name} is active, and its rules are not for this user to read or not in /etc; if browsers cannot connect: {command}"),
             ),
         }
     }
@@ -53,7 +53,7 @@ pub(crate) fn examine(branch: &Branch, etc: &Path, settings: &ServerSettings) {
 /// Which one, and what it is told; nothing where that cannot be read.
 enum Filter {
     Ufw(Option<String>),
-    Firewalld(Vec<String>),
+    Firewalld(Option<Vec<String>>),
     Nftables(String),
 }
 
@@ -67,9 +67,13 @@ impl Filter {
             return Some(Self::Ufw((!rules.is_empty()).then(|| rules.concat())));
         }
         if is_enabled(etc, "firewalld") {
-            let zones = fs::read_dir(etc.join("firewalld/zones")).into_iter().flatten().flatten();
-            let texts = zones.take(MAX_ZONES).filter_map(|zone| read(&zone.path()));
-            return Some(Self::Firewalld(texts.collect()));
+            // A zone without a file here is as the package has it, and a folder may be root's.
+            let zones = fs::read_dir(etc.join("firewalld/zones")).ok();
+            let texts: Option<Vec<String>> = zones.map(|zones| {
+                let zones = zones.flatten().take(MAX_ZONES);
+                zones.filter_map(|zone| read(&zone.path())).collect()
+            });
+            return Some(Self::Firewalld(texts.filter(|texts| !texts.is_empty())));
         }
         let rules = read(&etc.join("nftables.conf")).filter(|_| is_enabled(etc, "nftables"))?;
         let drops = |line: &str| line.contains("hook input") && line.contains("policy drop");
@@ -104,12 +108,14 @@ impl Filter {
             Self::Ufw(None) => None,
             Self::Ufw(Some(rules)) => Some(rules.lines().any(|line| ufw_opens(line, port))),
             Self::Firewalld(zones) => {
-                let wanted = format!("port=\"{port}\"");
-                Some(
-                    zones
-                        .iter()
-                        .any(|zone| zone.contains(&wanted) || zone.contains("target=\"ACCEPT\"")),
-                )
+                // A service's ports are in another file.
+                let opens = |zone: &String| {
+                    let mut ports = zone.split("port=\"").skip(1);
+                    zone.contains("target=\"ACCEPT\"")
+                        || ports
+                            .any(|rest| has(rest.split('"').next().unwrap_or_default(), '-', port))
+                };
+                Some(zones.as_ref()?.iter().any(opens))
             }
             Self::Nftables(rules) => {
                 let is_rule = |line: &&str| line.contains("dport") && line.contains("accept");
@@ -205,7 +211,17 @@ mod tests {
             (&[ufw], Status::Ok, "ufw allow 6080/tcp"),
             (&[ufw, ("ufw/user.rules", "")], Status::Warning, "says nothing of port 6080"),
             (&[ufw, ("ufw/user.rules", rule)], Status::Ok, "lets port 6080 pass"),
-            (&[(&firewalld, "")], Status::Warning, "firewalld"),
+            (&[(&firewalld, "")], Status::Ok, "not for this user to read or not in /etc"),
+            (
+                &[(&firewalld, ""), ("firewalld/zones/public.xml", "<zone/>")],
+                Status::Warning,
+                "firewalld",
+            ),
+            (
+                &[(&firewalld, ""), ("firewalld/zones/p.xml", "<port port=\"6000-6100\"/>")],
+                Status::Ok,
+                "lets port 6080 pass",
+            ),
             (
                 &[(&firewalld, ""), ("firewalld/zones/public.xml", "<port port=\"6080\"/>")],
                 Status::Ok,

@@ -3,39 +3,43 @@
 use std::collections::HashMap;
 
 use console_inventory::{Inventory, InventoryError, PanelContent};
-use console_token::DomainUuid;
 use uuid::Uuid;
 
-use crate::certificate::plural;
 use crate::checks::{INVENTORY_DATABASE, INVENTORY_NUMBERS, INVENTORY_ROWS, INVENTORY_UUIDS};
 use crate::report::Branch;
+use crate::wording::{counted, masked};
 
-/// Looks at the database, if there is one.
-pub(crate) async fn examine(branch: &Branch, inventory: &Inventory) -> Option<PanelContent> {
+/// Looks at the database, if there is one; also says whether what is wrong keeps the proxy from starting.
+pub(crate) async fn examine(
+    branch: &Branch,
+    inventory: &Inventory,
+) -> (Option<PanelContent>, bool) {
     let content = match branch.during("asking the panel's database", inventory.panel()).await {
-        Ok(content) => content?,
+        Ok(Some(content)) => content,
+        Ok(None) => return (None, false),
         Err(error) => {
             branch.fail(INVENTORY_DATABASE, error.to_string(), error.remedy());
-            return None;
+            let may_pass = matches!(&error, InventoryError::Database(error) if error.may_pass());
+            return (None, !may_pass);
         }
     };
     let (hosts, guests) = (content.hosts.len() + content.unusable.len(), content.guests.len());
     branch.ok(
         INVENTORY_DATABASE,
         format!(
-            "{}'s, with {hosts} {} and {guests} {}",
+            "{}'s, with {} and {}",
             content.panel,
-            plural(hosts, "host"),
-            plural(guests, "guest")
+            counted(hosts, "host"),
+            counted(guests, "guest")
         ),
     );
-    numbers(branch, inventory, &content);
+    let has_clash = numbers(branch, inventory, &content);
     rows(branch, &content);
     uuids(branch, &content);
-    Some(content)
+    (Some(content), has_clash)
 }
 
-fn numbers(branch: &Branch, inventory: &Inventory, content: &PanelContent) {
+fn numbers(branch: &Branch, inventory: &Inventory, content: &PanelContent) -> bool {
     let mut is_fine = true;
     for ours in inventory.hosts() {
         for theirs in content.hosts.iter().filter(|theirs| theirs.id() == ours.id()) {
@@ -51,6 +55,7 @@ fn numbers(branch: &Branch, inventory: &Inventory, content: &PanelContent) {
     if is_fine {
         branch.ok(INVENTORY_NUMBERS, "each number means one host");
     }
+    !is_fine
 }
 
 fn rows(branch: &Branch, content: &PanelContent) {
@@ -84,14 +89,12 @@ fn uuids(branch: &Branch, content: &PanelContent) {
             "open the hosts' pages in the panel, which list their guests anew; a guest that was copied needs a uuid of its own (virsh edit)",
         );
     }
+    if twice.len() > MAX_TOLD {
+        branch.skip(INVENTORY_UUIDS, format!("and {} further ones", twice.len() - MAX_TOLD));
+    }
     if twice.is_empty() {
         branch.ok(INVENTORY_UUIDS, "each uuid once");
     }
-}
-
-/// Half of a token, which is all that it takes to open a console: only as much of it as tells guests apart.
-pub(crate) fn masked(uuid: Uuid) -> DomainUuid {
-    uuid.into()
 }
 
 /// The most guests that are named for one fault.

@@ -22,7 +22,7 @@
 //! let domain = b"<domain id='1'><name>web-1</name><uuid>0a000000-0000-4000-8000-000000000001</uuid>
 //!     <devices><graphics type='vnc' port='5900' listen='127.0.0.1'/></devices></domain>";
 //! let report = Report::default();
-//! xml(&report, domain, &XmlConnection::Remote { hostname: "hv2.example.org".into() });
+//! xml(&report, domain, &XmlConnection::Tcp { hostname: "hv2.example.org".into() });
 //! let sections = report.sections();
 //! let broken = sections[0].all().into_iter().find(|finding| finding.status == Status::Error).unwrap();
 //! assert_eq!(broken.check.id, "domain.listen");
@@ -39,18 +39,24 @@ mod console;
 mod domain;
 mod everything;
 mod firewall;
+mod guests;
 mod host;
 mod inventory;
 mod json;
 mod listening;
 mod options;
+mod public;
 mod report;
+mod running;
 mod settings;
 mod ssh;
 mod system;
 mod text;
 mod thread;
+mod token;
+mod tunnels;
 mod url;
+mod wording;
 mod xml;
 
 pub use checks::{CHECKS, Check};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use console_assembly::ServiceUser;
-use console_config::{ServerSettings, Sources};
+use console_config::{Settings, Sources};
 use console_listen::Holder;
 
 /// The time that one check may take, if nobody says: as long as the proxy itself waits for libvirt and for consoles.
@@ -22,8 +22,10 @@ pub struct Options {
     pub holders: Vec<(SocketAddr, Vec<Holder>)>,
     /// The proxy's process, if it is known: its limits are looked at instead of ours.
     pub proxy_pid: Option<u32>,
-    /// The longest that a single check takes, instead of [`DEFAULT_TIMEOUT`] and of the settings' own bounds where these are shorter.
+    /// The longest that a single check takes, instead of the settings' own bounds and, where they have none, [`DEFAULT_TIMEOUT`].
     pub timeout: Option<Duration>,
+    /// How many files the service may have open by its unit, if it does not run.
+    pub open_files: Option<u64>,
     /// Also what takes more than a minute.
     pub is_slow: bool,
     /// Also guests that are shut off.
@@ -41,6 +43,7 @@ impl Options {
             holders: Vec::new(),
             proxy_pid: None,
             timeout: None,
+            open_files: None,
             is_slow: false,
             all_domains: false,
             etc: "/etc".into(),
@@ -52,18 +55,22 @@ impl Options {
         self.timeout.unwrap_or(DEFAULT_TIMEOUT)
     }
 
-    /// The proxy's own bounds, none of them longer than a check takes; or that time for all of them, if somebody says it.
-    pub(crate) fn bounded(&self, settings: &ServerSettings) -> ServerSettings {
+    /// The proxy's own bounds, or that time for all of them, if somebody says it.
+    pub(crate) fn bounded(&self, settings: &Settings) -> Settings {
         let mut settings = settings.clone();
+        if let (Some(database), Some(timeout)) = (&mut settings.database, self.timeout) {
+            database.timeout = timeout;
+        }
+        let server = &mut settings.server;
         for bound in [
-            &mut settings.lookup_timeout,
-            &mut settings.connect_timeout,
-            &mut settings.ssh.connect_timeout,
-            &mut settings.ssh.handshake_timeout,
-            &mut settings.ssh.auth_timeout,
-            &mut settings.ssh.channel_timeout,
+            &mut server.lookup_timeout,
+            &mut server.connect_timeout,
+            &mut server.ssh.connect_timeout,
+            &mut server.ssh.handshake_timeout,
+            &mut server.ssh.auth_timeout,
+            &mut server.ssh.channel_timeout,
         ] {
-            *bound = self.timeout.unwrap_or_else(|| (*bound).min(DEFAULT_TIMEOUT));
+            *bound = self.timeout.unwrap_or(*bound);
         }
         settings
     }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::checks::Check;
+use crate::wording::one_line;
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -97,7 +98,10 @@ impl Report {
     fn add(&self, parent: Option<usize>, title: String) -> Branch {
         let mut nodes = self.lock();
         let index = nodes.len();
-        nodes.push(Node { parent, section: Section { title, ..Section::default() } });
+        nodes.push(Node {
+            parent,
+            section: Section { title: one_line(&title), ..Section::default() },
+        });
         Branch { place: Arc::new(Place { report: self.clone(), index }) }
     }
 
@@ -170,7 +174,7 @@ impl Branch {
         what: impl Into<String>,
         future: impl Future<Output = T>,
     ) -> T {
-        let what = what.into();
+        let what = one_line(&what.into());
         let entry = (what.clone(), Instant::now());
         self.place.report.change(self.place.index, |section| section.running.push(entry));
         let done = future.await;
@@ -192,31 +196,6 @@ impl Branch {
         self.place.report.change(self.place.index, |section| section.findings.push(finding));
     }
 }
-
-/// Servers' words are shown on a terminal: nothing in them that it would obey, and not too many.
-fn one_line(text: &str) -> String {
-    let mut line = String::new();
-    for word in text.split(char::is_whitespace).filter(|word| !word.is_empty()) {
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        for found in word.chars() {
-            if matches!(found, '"' | '\'' | '\\') {
-                line.push(found);
-            } else {
-                line.extend(found.escape_debug());
-            }
-        }
-        if line.len() > MAX_TEXT {
-            line.push('…');
-            break;
-        }
-    }
-    line
-}
-
-/// How long a finding's text gets, in bytes and about.
-const MAX_TEXT: usize = 1500;
 
 #[cfg(test)]
 mod tests {

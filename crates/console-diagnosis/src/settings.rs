@@ -8,32 +8,27 @@ use permission_denied::Denied;
 use crate::checks::{CONFIG_FILE, CONFIG_HOSTS, CONFIG_NOTES, CONFIG_USER, CONFIG_VALUES};
 use crate::report::{Branch, Report};
 
-/// Says with whose eyes the rest is looked at, which only the program knows.
-pub fn who_looks(report: &Report, text: impl Into<String>) {
-    report.section("Who looks").ok(CONFIG_USER, text);
+/// Says with whose eyes the rest is looked at, which only the program knows; with what to do where these are not the service's.
+pub fn who_looks(report: &Report, text: impl Into<String>, remedy: Option<String>) {
+    let branch = report.section("Who looks");
+    match remedy {
+        None => branch.ok(CONFIG_USER, text),
+        Some(remedy) => branch.warn(CONFIG_USER, text, remedy),
+    }
 }
 
 /// The settings, if they make sense. Blocks for as long as a file takes.
 pub(crate) fn load(branch: &Branch, sources: &Sources) -> Option<Settings> {
-    let Sources { file, file_required, .. } = sources;
     match Settings::load(sources.clone()) {
         Ok(Loaded { settings, notes, .. }) => {
-            let is_there = file.exists();
-            branch.ok(
-                CONFIG_FILE,
-                if is_there || *file_required {
-                    file.display().to_string()
-                } else {
-                    format!("{} is not there: environment and flags only", file.display())
-                },
-            );
+            branch.ok(CONFIG_FILE, file_told(sources));
             branch.ok(CONFIG_VALUES, "every key is known and every value allowed");
             tell(branch, notes.iter());
             hosts(branch, &settings);
             Some(settings)
         }
         Err(ConfigError::Invalid { problems, notes }) => {
-            branch.ok(CONFIG_FILE, file.display().to_string());
+            branch.ok(CONFIG_FILE, file_told(sources));
             for problem in &problems {
                 let remedy = format!(
                     "correct {} in {}; webvirtmgr-console --print-config shows what holds then",
@@ -49,6 +44,15 @@ pub(crate) fn load(branch: &Branch, sources: &Sources) -> Option<Settings> {
             branch.fail(CONFIG_FILE, text, remedy);
             None
         }
+    }
+}
+
+fn file_told(sources: &Sources) -> String {
+    let file = sources.file.display();
+    if sources.file.exists() {
+        file.to_string()
+    } else {
+        format!("{file} is not there: only environment, flags and the panel's settings count")
     }
 }
 
@@ -86,10 +90,7 @@ fn unreadable(error: &ConfigError) -> (String, String) {
             let text = format!("{error}: {source}");
             let remedy = match source.kind() {
                 ErrorKind::PermissionDenied => match Denied::opening(path) {
-                    Some(denied) => format!(
-                        "{denied}: let that user read it: chgrp to its group and chmod 640 {}",
-                        path.display()
-                    ),
+                    Some(denied) => format!("{} # {denied}", denied.remedy(path)),
                     None => format!("let the service's user read {}", path.display()),
                 },
                 ErrorKind::NotFound => {

@@ -1,24 +1,29 @@
-//! A host's SSH server: the way there, its key, the login, and what it forwards.
+//! A host's SSH server: the way there, its key, and the login.
 
 use std::sync::Arc;
 
 use console_assembly::ssh_host;
-use console_backend::{Forwarding, HostKeyState, Opener, SshError, SshReport, SshStep};
+use console_backend::{HostKeyState, Opener, SshError, SshReport, SshStep};
 use console_inventory::{SshAccess, SshProxy};
 
-use crate::backend::{chain, shown};
 use crate::checks::{
-    Check, HOST_NAME, SSH_CONFIG, SSH_FORWARD_SOCKET, SSH_FORWARD_TCP, SSH_HOST_KEY, SSH_LOGIN,
-    SSH_REACH,
+    Check, HOST_NAME, SSH_CONFIG, SSH_FORWARD_TCP, SSH_HOST_KEY, SSH_LOGIN, SSH_REACH,
 };
-use crate::report::{Branch, Status};
+use crate::report::Branch;
+use crate::wording::{chain, shown};
 
-/// Logs in and looks; the report of a login that worked, or whether anything answers there at all.
-pub(crate) async fn examine(
-    branch: &Branch,
-    opener: &Opener,
-    access: &Arc<SshAccess>,
-) -> Result<SshReport, bool> {
+/// What came of a login.
+pub(crate) struct Login {
+    /// What the server lets us do, if it took the login.
+    pub(crate) report: Option<SshReport>,
+    /// Whether a server answers there.
+    pub(crate) is_reached: bool,
+    /// Whether a key is new that the settings or ssh_config would have written down.
+    pub(crate) would_write: bool,
+}
+
+/// Logs in and looks.
+pub(crate) async fn examine(branch: &Branch, opener: &Opener, access: &Arc<SshAccess>) -> Login {
     let host = Arc::new(ssh_host(SshAccess::clone(access)));
     let examining = opener.examine(&host);
     match branch.during(format!("logging in at {}", access.name), examining).await {
@@ -26,92 +31,56 @@ pub(crate) async fn examine(
             branch.ok(HOST_NAME, address(access));
             branch.ok(SSH_CONFIG, entry(access));
             branch.ok(SSH_REACH, format!("{} answers", report.server));
-            let state = match report.host_key_state {
-                HostKeyState::Known => "known",
-                HostKeyState::WouldBeAccepted => {
-                    "not known yet; it will be believed at the first console (ssh_host_keys)"
-                }
-            };
-            branch.ok(SSH_HOST_KEY, format!("{}: {state}", report.host_key));
-            let before: Vec<String> = report
-                .attempts
-                .iter()
-                .map(|attempt| format!("{} {}; ", attempt.what, attempt.outcome))
-                .collect();
-            branch.ok(
-                SSH_LOGIN,
-                format!(
-                    "{} by {}{} (round trip {})",
-                    report.user,
-                    before.concat(),
-                    report.method,
-                    shown(report.round_trip)
-                ),
-            );
-            Ok(report)
+            branch
+                .ok(SSH_HOST_KEY, format!("{}: {}", report.host_key, state(report.host_key_state)));
+            branch.ok(SSH_LOGIN, login(&report));
+            Login { is_reached: true, would_write: report.would_write, report: Some(report) }
         }
-        Err(error) => {
-            let check = check_of(&error);
-            for (passed, text) in [
+        Err(failure) => {
+            let error = &failure.error;
+            let check = check_of(error);
+            let passed = [
                 (HOST_NAME, address(access)),
                 (SSH_CONFIG, entry(access)),
                 (SSH_REACH, format!("{} answers", address(access))),
-                (SSH_HOST_KEY, "known".to_owned()),
-            ] {
-                if passed == check {
-                    break;
-                }
+                (SSH_HOST_KEY, failure.host_key_state.map(state).unwrap_or_default().to_owned()),
+            ];
+            // Of a server behind a jump host that fails nothing is known.
+            let is_jump = matches!(**error, SshError::Jump { .. });
+            let passed = passed.into_iter().take(if is_jump { 2 } else { 4 });
+            for (passed, text) in passed.take_while(|(passed, _)| *passed != check) {
                 branch.ok(passed, text);
             }
-            branch.fail(check, chain(&*error), error.remedy());
-            Err(check != HOST_NAME && check != SSH_REACH && check != SSH_CONFIG)
+            branch.fail(check, chain(&**error), error.remedy());
+            Login {
+                report: None,
+                is_reached: ![HOST_NAME, SSH_REACH, SSH_CONFIG].contains(&check),
+                would_write: failure.passed_keys_unknown,
+            }
         }
     }
 }
 
-/// What the login may tunnel, and whether its guests need it.
-pub(crate) fn forwarding(branch: &Branch, report: &SshReport, needs_tcp: bool, needs_socket: bool) {
-    let told = [
-        (
-            SSH_FORWARD_TCP,
-            &report.tcp_forwarding,
-            needs_tcp,
-            "TCP ports",
-            "AllowTcpForwarding local",
-        ),
-        (
-            SSH_FORWARD_SOCKET,
-            &report.socket_forwarding,
-            needs_socket,
-            "UNIX sockets",
-            "AllowStreamLocalForwarding local",
-        ),
-    ];
-    for (check, forwarding, is_needed, what, option) in told {
-        match forwarding {
-            Forwarding::Allowed => branch.ok(check, format!("tunnels to {what} are allowed")),
-            Forwarding::Unknown(why) => {
-                branch.skip(
-                    check,
-                    format!("whether tunnels to {what} are allowed cannot be told: {why}"),
-                );
-            }
-            Forwarding::Forbidden(why) => {
-                let status = if is_needed { Status::Error } else { Status::Warning };
-                let need = if is_needed {
-                    "guests of this host need them"
-                } else {
-                    "no guest that runs now needs them"
-                };
-                branch.tell(
-                    status,
-                    check,
-                    format!("the SSH server forbids tunnels to {what}, and {need}: {why}"),
-                    format!("write {option} into its /etc/ssh/sshd_config (and no DisableForwarding yes, no-port-forwarding in authorized_keys, or PermitOpen), then systemctl reload ssh there"),
-                );
-            }
+fn state(state: HostKeyState) -> &'static str {
+    match state {
+        HostKeyState::Known => "known",
+        HostKeyState::WouldBeAccepted => {
+            "not known yet; it will be believed at the first console (ssh_host_keys)"
         }
     }
+}
+
+/// Each way in that was tried, the last of which was taken.
+fn login(report: &SshReport) -> String {
+    let before = report.attempts.iter();
+    let before = before.map(|attempt| format!("{} {}; ", attempt.what, attempt.outcome));
+    format!(
+        "{} by {}{} (round trip {})",
+        report.user,
+        before.collect::<String>(),
+        report.method,
+        shown(report.round_trip)
+    )
 }
 
 fn address(access: &SshAccess) -> String {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use console_config::Settings;
+use console_config::{ServerSettings, Settings};
 use procfs::process::{LimitValue, Process};
 
 use crate::checks::{SYSTEM_CLOCK, SYSTEM_FILES};
@@ -25,6 +25,9 @@ fn files(branch: &Branch, options: &Options, settings: &Settings) {
     let needed = server.max_sessions + server.max_connections + BESIDES;
     // What systemd gives it, a shell does not tell.
     let Some(pid) = options.proxy_pid.and_then(|pid| i32::try_from(pid).ok()) else {
+        if let Some(limit) = options.open_files {
+            return judge(branch, "the unit lets it", limit, needed, server);
+        }
         branch.skip(
             SYSTEM_FILES,
             format!("the service's process is not known; it needs {needed} open files at most"),
@@ -35,13 +38,16 @@ fn files(branch: &Branch, options: &Options, settings: &Settings) {
         branch.skip(SYSTEM_FILES, format!("the limit of process {pid} cannot be read"));
         return;
     };
-    let who = format!("process {pid} may");
+    judge(branch, &format!("process {pid} may"), limit, needed, server);
+}
+
+fn judge(branch: &Branch, who: &str, limit: u64, needed: usize, server: &ServerSettings) {
     if usize::try_from(limit).is_ok_and(|limit| limit < needed) {
         let sessions = server.max_sessions;
         branch.warn(
             SYSTEM_FILES,
             format!("{who} have {limit} files open, and {sessions} sessions (max_sessions) with {} connections need up to {needed}", server.max_connections),
-            "LimitNOFILE=65536 in the systemd unit ([Service]; systemctl edit webvirtmgr-console), or less in max_sessions and max_connections",
+            "systemctl edit webvirtmgr-console # and write LimitNOFILE=65536 below [Service]; or less into max_sessions and max_connections",
         );
     } else {
         branch.ok(

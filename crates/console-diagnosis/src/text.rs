@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::checks::{BACKEND_GREETING, BACKEND_OPEN, Check};
 use crate::report::{Finding, Section, Status};
+use crate::wording::counted;
 
 /// How it looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +36,19 @@ impl Text {
     pub fn section(&self, section: &Section) -> String {
         let mut text = String::new();
         self.write(&mut text, section, 0);
-        text
+        self.plain(text)
+    }
+
+    /// Without what the terminal does not know.
+    fn plain(&self, text: String) -> String {
+        if !self.style.ascii || text.is_ascii() {
+            return text;
+        }
+        text.replace('…', "...")
+            .replace('–', "-")
+            .chars()
+            .map(|one| if one.is_ascii() { one } else { '?' })
+            .collect()
     }
 
     /// The last lines: how many are well and what to do first.
@@ -46,14 +59,29 @@ impl Text {
         let mut text = String::new();
         if !is_complete {
             text.push_str("Interrupted: this is what is known so far.\n");
+            let mut running = Vec::new();
+            sections.iter().for_each(|section| collect(section, &mut running));
+            for (title, what, since) in running.iter().take(MAX_RUNNING) {
+                let seconds = since.elapsed().as_secs();
+                let _ = writeln!(
+                    text,
+                    "  {} {title}: {what}, for {seconds} s",
+                    self.mark(Status::Skipped)
+                );
+            }
         }
+        let skipped = match count(Status::Skipped) {
+            0 => String::new(),
+            count => format!(", {count} not tried"),
+        };
         let counts = format!(
-            "{} well, {warnings} {}, {errors} broken",
+            "{} well, {}, {errors} broken{skipped}",
             count(Status::Ok),
-            if warnings == 1 { "warning" } else { "warnings" }
+            counted(warnings, "warning")
         );
         let first = |status| all.iter().find(|finding| finding.status == status);
         let verdict = match first(Status::Error).or_else(|| first(Status::Warning)) {
+            None if !is_complete => format!("{} {counts}", self.mark(Status::Skipped)),
             None => format!("{} {counts}", self.mark(Status::Ok)),
             Some(first) => {
                 let remedy = first.remedy.as_deref().unwrap_or_default();
@@ -68,7 +96,7 @@ impl Text {
         };
         text.push_str(&verdict);
         text.push('\n');
-        text
+        self.plain(text)
     }
 
     /// One line about what is being tried, at most `width` characters; nothing if nothing is.
@@ -126,7 +154,8 @@ impl Text {
             finding.text
         );
         if let Some(remedy) = &finding.remedy {
-            let inner = format!("{indent}  {:LABEL$} ", "");
+            // Not below the text: what is to be pasted stays on as few lines of the terminal as it can.
+            let inner = format!("{indent}    ");
             let _ = writeln!(text, "{inner}{} {remedy}", self.arrow());
             let page = self.style.page.unwrap_or(PAGE);
             let more = format!("{page}#{}", finding.check.anchor());
@@ -186,6 +215,9 @@ fn collect<'a>(section: &'a Section, running: &mut Vec<(&'a str, &'a str, Instan
 
 const INDENT: &str = "  ";
 
+/// How much of what was interrupted is told.
+const MAX_RUNNING: usize = 5;
+
 /// In the sources.
 const PAGE: &str = "docs/troubleshooting.md";
 
@@ -226,8 +258,8 @@ mod tests {
             whole,
             "Settings\n  ✓ config.file          /etc/x.toml\n\
              Hypervisors\n  Host 1 (hv1)\n    ✗ host.port            refused\n\
-             \x20                          → start it\n\
-             \x20                            docs/troubleshooting.md#hostport\n\
+             \x20       → start it\n\
+             \x20         docs/troubleshooting.md#hostport\n\
              \x20   ✓ web-1  tcp x; RFB\n"
         );
         assert_eq!(

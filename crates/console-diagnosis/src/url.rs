@@ -10,14 +10,13 @@ use websocket_probe::{
     upgrade,
 };
 
-use crate::backend::{chain, shown};
-use crate::certificate::plural;
 use crate::checks::{
-    Check, URL_CERTIFICATE, URL_CONNECT, URL_FORM, URL_IDLE, URL_NAME, URL_PING, URL_SUBPROTOCOL,
-    URL_TLS, URL_UPGRADE,
+    Check, PUBLIC_NAME, URL_CERTIFICATE, URL_CONNECT, URL_FORM, URL_IDLE, URL_NAME, URL_PING,
+    URL_SUBPROTOCOL, URL_TLS, URL_UPGRADE,
 };
 use crate::options::Options;
 use crate::report::{Branch, Report, Status};
+use crate::wording::{chain, counted, shown};
 
 /// Goes the way of a browser to a WebSocket's address, as it is given.
 pub async fn url(report: &Report, options: &Options, text: &str) {
@@ -33,13 +32,15 @@ pub async fn url(report: &Report, options: &Options, text: &str) {
         }
     };
     let branch = report.section(address.to_string());
-    branch.ok(URL_FORM, if address.is_encrypted { "by TLS" } else { "plain" });
+    let kind = if address.is_encrypted { "encrypted (TLS)" } else { "not encrypted" };
+    branch.ok(URL_FORM, format!("{kind}, port {}", address.port));
     let way = Way {
         branch: &branch,
         address: &address,
         ids: &URL,
         limit: options.limit(),
-        origin: Some(origin(&address)),
+        origin: origin(&address),
+        bears_unknown: false,
     };
     let Some(mut socket) = way.go(&system_roots()).await else { return };
     let settling = settle(&mut socket, options.limit());
@@ -115,7 +116,10 @@ pub(crate) struct Way<'a> {
     pub(crate) address: &'a Address,
     pub(crate) ids: &'a Ids,
     pub(crate) limit: Duration,
-    pub(crate) origin: Option<String>,
+    /// The page that opens it.
+    pub(crate) origin: String,
+    /// Whether it is no error that nobody whom this system trusts has signed the certificate.
+    pub(crate) bears_unknown: bool,
 }
 
 impl Way<'_> {
@@ -129,7 +133,9 @@ impl Way<'_> {
             Err(error) => return self.fail(ids.name, &error),
         };
         let listed: Vec<String> = addresses.iter().map(|one| one.ip().to_string()).collect();
-        branch.ok(ids.name, format!("{} is {}", address.host, listed.join(", ")));
+        if listed != [address.host.as_str()] {
+            branch.ok(ids.name, format!("{} is {}", address.host, listed.join(", ")));
+        }
         let (stream, at) = match self.connect(&addresses).await {
             Ok(connected) => connected,
             Err(error) => return self.fail(ids.connect, &error),
@@ -146,15 +152,16 @@ impl Way<'_> {
                     Ok(()) => branch.ok(
                         ids.certificate,
                         format!(
-                            "{} {} sent by {version}, as browsers want it",
-                            chain.len(),
-                            plural(chain.len(), "certificate")
+                            "{} by {version}, as browsers want it",
+                            counted(chain.len(), "certificate")
                         ),
                     ),
                     Err(fault) => {
                         // People can accept it, once.
-                        let is_bearable =
-                            matches!(fault, CertificateFault::UnknownIssuer { self_signed: true });
+                        let is_bearable = matches!(
+                            fault,
+                            CertificateFault::UnknownIssuer { self_signed } if self_signed || self.bears_unknown
+                        );
                         let status = if is_bearable { Status::Warning } else { Status::Error };
                         branch.tell(status, ids.certificate, fault.to_string(), fault.remedy());
                     }
@@ -163,8 +170,8 @@ impl Way<'_> {
             }
             Err(stream) => stream,
         };
-        let origin = self.origin.as_deref();
-        let upgrading = upgrade(stream, address, &["binary"], origin, None, *limit);
+        let origin = Some(self.origin.as_str());
+        let upgrading = upgrade(stream, address, &["binary"], origin, *limit);
         let socket = match branch.during("opening a WebSocket", upgrading).await {
             Ok(socket) => socket,
             Err(error @ ProbeError::Subprotocol { .. }) => {
@@ -228,14 +235,18 @@ impl Way<'_> {
         } else {
             Stream::Plain(stream)
         };
-        let origin = self.origin.as_deref();
-        let socket = upgrade(stream, self.address, &[], origin, None, self.limit).await?;
+        let origin = Some(self.origin.as_str());
+        let socket = upgrade(stream, self.address, &[], origin, self.limit).await?;
         socket.close(self.limit).await;
         Ok(())
     }
 
     fn fail(&self, check: Check, error: &ProbeError) -> Option<Upgraded> {
-        self.branch.fail(check, chain(error), error.remedy());
+        let remedy = match check {
+            PUBLIC_NAME => "correct public_host (WS_PUBLIC_HOST), or make the name known in the DNS or in /etc/hosts".to_owned(),
+            _ => error.remedy(),
+        };
+        self.branch.fail(check, chain(error), remedy);
         None
     }
 }

@@ -17,7 +17,7 @@ const DOMAIN: &[u8] = b"<domain id='1'><name>web-1</name><uuid>0a000000-0000-400
 /// A report with a section below a section, and something that was not tried.
 fn report() -> Report {
     let report = Report::default();
-    xml(&report, DOMAIN, &XmlConnection::Remote { hostname: "hv2.example.org".into() });
+    xml(&report, DOMAIN, &XmlConnection::Tcp { hostname: "hv2.example.org".into() });
     let host = report.section("Host 2 (hv2)");
     host.section("web-2").skip(CHECKS[0], "shut off");
     report

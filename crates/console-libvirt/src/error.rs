@@ -119,6 +119,9 @@ impl LookupError {
                 "see whether the domain was removed or moved to another host: virsh list --all --uuid",
             ),
             Self::Unreachable { uri, text, code } => Some(unreachable_remedy(uri, text, *code)),
+            Self::Silent { uri, .. } if is_ssh(transport(uri)) => {
+                Some("see whether sshd runs there, its port, and firewalls between")
+            }
             Self::Silent { .. } => Some(
                 "see whether the host runs, listens there (libvirtd --listen or its TCP or TLS socket unit), and no firewall stands between",
             ),
@@ -130,12 +133,21 @@ impl LookupError {
     }
 }
 
+/// What stands behind the driver's name, `ssh` in `qemu+ssh://…`; nothing for a socket here, and for TLS.
+fn transport(uri: &str) -> &str {
+    let scheme = uri.split("://").next().unwrap_or_default();
+    scheme.split_once('+').map_or("", |(_, transport)| transport)
+}
+
+fn is_ssh(transport: &str) -> bool {
+    matches!(transport, "ssh" | "libssh" | "libssh2")
+}
+
 /// libvirt has few codes for what goes wrong with a connection; its words tell more.
 fn unreachable_remedy(uri: &str, text: &str, code: u32) -> &'static str {
     let says = |words: &str| text.contains(words);
-    let scheme = uri.split("://").next().unwrap_or_default();
-    let transport = scheme.split_once('+').map_or("", |(_, transport)| transport);
-    let is_ssh = matches!(transport, "ssh" | "libssh" | "libssh2");
+    let transport = transport(uri);
+    let is_ssh = is_ssh(transport);
     let is_here = transport == "unix" || uri.contains(":///");
     let is_refused = code == ErrorNumberEnum::from(ErrorNumber::AuthFailed).to_raw()
         || says("uthentication")
@@ -207,6 +219,21 @@ mod tests {
             ),
         ] {
             assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn who_is_silent_is_sshd_or_libvirtd() {
+        for (uri, expected) in [
+            ("qemu+ssh://root@hv1/system", "sshd"),
+            ("qemu+libssh2://hv1/system", "sshd"),
+            ("qemu+libssh://hv1/system", "sshd"),
+            ("qemu+tcp://hv1/system", "libvirtd --listen"),
+            ("qemu://hv1/system", "libvirtd --listen"),
+        ] {
+            let refused = std::io::ErrorKind::ConnectionRefused.into();
+            let remedy = LookupError::silent(uri, "hv1", 22, &refused).remedy().unwrap();
+            assert!(remedy.contains(expected), "{uri}: {remedy}");
         }
     }
 

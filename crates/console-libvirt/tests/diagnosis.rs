@@ -4,7 +4,7 @@
 
 use std::io::Write;
 use std::net::TcpListener;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use console_libvirt::{Endpoint, Libvirt, LibvirtSettings, LookupError};
 use secrecy::ExposeSecret;
@@ -34,7 +34,9 @@ fn node(domains: &[(&str, u128, &str)]) -> (tempfile::NamedTempFile, Endpoint) {
 #[tokio::test]
 async fn tells_who_it_is_and_how_far_away() {
     let libvirt = Libvirt::new(LibvirtSettings::default());
+    let start = Instant::now();
     let about = libvirt.about(&"test:///default".into()).await.unwrap();
+    let all = start.elapsed();
     let library = virt::connect::Connect::version().unwrap();
     let number = |version: console_libvirt::Version| {
         version.major * 1_000_000 + version.minor * 1_000 + version.release
@@ -48,7 +50,8 @@ async fn tells_who_it_is_and_how_far_away() {
     name.truncate(name.trim_end().len());
     // libvirt may have made a full name of it.
     assert!(about.hostname.starts_with(name.split('.').next().unwrap()), "{about:?}");
-    assert!(about.round_trip < Duration::from_secs(1), "{about:?}");
+    // It is one part of what the whole took.
+    assert!(about.round_trip < all, "{about:?} in {all:?}");
 }
 
 #[tokio::test]
@@ -94,18 +97,22 @@ async fn passwords_are_told_to_who_asks_for_them_and_printed_to_nobody() {
 
 #[tokio::test]
 async fn every_question_fails_as_a_lookup_does() {
+    // However slow this machine is at the moment.
+    let hour = Duration::from_secs(60 * 60);
+    let patient = LibvirtSettings { timeout: hour, ..LibvirtSettings::default() };
+    let libvirt = Libvirt::new(patient);
+    let nobody = Endpoint::new("qemu+unix:///system?socket=/nonexistent/libvirt-sock");
+    let error = libvirt.about(&nobody).await.unwrap_err();
+    assert!(matches!(error, LookupError::Unreachable { .. }), "{error:?}");
+    // The pause after that attempt holds for all of them, and the attempt after it has the same words.
+    assert_eq!(libvirt.domains(&nobody).await, Err(error.clone()));
+    assert_eq!(libvirt.domain_xml(&nobody, WEB).await, Err(error));
+
+    // Accepts and says nothing, however long one waits.
     let libvirt = Libvirt::new(LibvirtSettings {
         timeout: Duration::from_millis(400),
         ..LibvirtSettings::default()
     });
-    let nobody = Endpoint::new("qemu+unix:///system?socket=/nonexistent/libvirt-sock");
-    let error = libvirt.about(&nobody).await.unwrap_err();
-    assert!(matches!(error, LookupError::Unreachable { .. }), "{error:?}");
-    // The pause after that attempt holds for all of them.
-    assert_eq!(libvirt.domains(&nobody).await, Err(error.clone()));
-    assert_eq!(libvirt.domain_xml(&nobody, WEB).await, Err(error));
-
-    // Accepts and says nothing.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let silent = Endpoint::new(format!("qemu+tcp://127.0.0.1:{port}/system"));

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use permission_denied::quoted;
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -24,6 +25,11 @@ pub enum Finding {
     /// It vouches for itself: browsers ask before they believe it.
     SelfSigned {
         /// Its name.
+        name: String,
+    },
+    /// It leads to a root that is in the file, but that this system does not know.
+    UnknownRoot {
+        /// The root's name.
         name: String,
     },
     /// The certificate of an issuer is missing, so clients cannot know whom to trust.
@@ -51,6 +57,10 @@ pub enum Finding {
         path: std::path::PathBuf,
         /// Its mode.
         mode: u32,
+        /// Whether it is our effective user's.
+        is_ours: bool,
+        /// Our effective user's primary group, if it has a name.
+        group: Option<String>,
     },
     /// It, or one of its issuers that is sent along, expires within [`EXPIRY_WARNING`].
     ExpiresSoon {
@@ -83,6 +93,10 @@ impl Finding {
             Self::SelfSigned { .. } => {
                 "open the page once by https and accept the certificate, or get one from an authority".to_owned()
             }
+            Self::UnknownRoot { name } => {
+                let file = file_name(name);
+                format!("install it on the machines with browsers, and here as /usr/local/share/ca-certificates/{file}.crt with update-ca-certificates")
+            }
             Self::ChainIncomplete { issuer, .. } => {
                 format!("append the certificate of {issuer} to the file (authorities offer it as chain or fullchain); if it is a root, this system does not know it, and browsers may: see to ca-certificates")
             }
@@ -92,7 +106,15 @@ impl Finding {
             Self::NameNotCovered { wanted, .. } => {
                 format!("get a certificate for {wanted}, or set public_host to a name that it is for")
             }
-            Self::KeyReadableByAll { path, .. } => format!("chmod o-r {}", path.display()),
+            Self::KeyReadableByAll { path, is_ours: true, .. } => {
+                format!("chmod 600 {}", quoted(path))
+            }
+            // Without its group the service may be one of those others.
+            Self::KeyReadableByAll { path, group, .. } => {
+                let path = quoted(path);
+                let group = group.as_deref().map_or_else(|| "GROUP".to_owned(), |name| quoted(name.as_ref()));
+                format!("chgrp {group} {path} && chmod 640 {path}, with the service's group")
+            }
             Self::ExpiresSoon { .. } => {
                 "renew it (certbot renew, or as your authority has it); a renewed file is taken up without a restart".to_owned()
             }
@@ -114,6 +136,10 @@ impl fmt::Display for Finding {
                 )
             }
             Self::SelfSigned { name } => write!(f, "{name} is self-signed"),
+            Self::UnknownRoot { name } => write!(
+                f,
+                "the chain leads to {name}, which this system does not know: browsers that have it believe it"
+            ),
             Self::ChainIncomplete { name, issuer } => write!(
                 f,
                 "the chain is incomplete: the issuer of {name}, {issuer}, is neither in the file nor known to this system"
@@ -128,7 +154,7 @@ impl fmt::Display for Finding {
                 "browsers connect to {wanted}, but the certificate is for {}",
                 names.join(", ")
             ),
-            Self::KeyReadableByAll { path, mode } => write!(
+            Self::KeyReadableByAll { path, mode, .. } => write!(
                 f,
                 "the private key in {} can be read by every user of this machine (mode {mode:04o})",
                 path.display()
@@ -194,21 +220,18 @@ fn chain(
 ) -> Option<Finding> {
     let own = identity.certificate();
     if own.is_self_signed(algorithms) {
-        return Some(Finding::SelfSigned { name: own.name().to_owned() });
+        // webpki takes none for a server's that may sign others, too; who has installed it believes it all the same.
+        let is_known = roots.contains(&own.der);
+        return (!is_known).then(|| Finding::SelfSigned { name: own.name().to_owned() });
     }
-    let mut anchors = RootCertStore::empty();
-    anchors.add_parsable_certificates(roots.iter().cloned());
-    // A private authority's root that is sent along is one that its users will know.
-    let sent = identity.issuers().iter().filter(|one| one.is_self_signed(algorithms));
-    anchors.add_parsable_certificates(sent.map(|one| one.der.clone()));
-
-    let issuers: Vec<_> = identity.issuers().iter().map(|one| one.der.clone()).collect();
-    let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
-    let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-    let verified = ParsedCertificate::try_from(&own.der).and_then(|parsed| {
-        verify_server_cert_signed_by_trust_anchor(&parsed, &anchors, &issuers, time, algorithms.all)
-    });
-    let Err(error) = verified else { return None };
+    let Err(error) = verify(identity, roots, algorithms, now) else { return None };
+    // A private authority's root that is sent along is one that its users may know.
+    let is_root = |one: &&Certificate| one.is_self_signed(algorithms);
+    for root in identity.issuers().iter().filter(is_root) {
+        if verify(identity, std::slice::from_ref(&root.der), algorithms, now).is_ok() {
+            return Some(Finding::UnknownRoot { name: root.name().to_owned() });
+        }
+    }
     if let Some(why) = broken_link(identity, algorithms) {
         return Some(Finding::ChainBroken { why });
     }
@@ -219,6 +242,30 @@ fn chain(
     }
     let why = identity.issuers().iter().find_map(|one| wrong_date(one, now));
     Some(Finding::ChainBroken { why: why.unwrap_or_else(|| error.to_string()) })
+}
+
+/// Whether the certificate leads to one of `roots` by those that are sent with it.
+fn verify(
+    identity: &Identity,
+    roots: &[CertificateDer<'static>],
+    algorithms: &WebPkiSupportedAlgorithms,
+    now: Moment,
+) -> Result<(), Error> {
+    let mut anchors = RootCertStore::empty();
+    anchors.add_parsable_certificates(roots.iter().cloned());
+    let issuers: Vec<_> = identity.issuers().iter().map(|one| one.der.clone()).collect();
+    let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
+    let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+    let own = ParsedCertificate::try_from(&identity.certificate().der)?;
+    verify_server_cert_signed_by_trust_anchor(&own, &anchors, &issuers, time, algorithms.all)
+}
+
+/// A common name as a file may be called, `Example-Root-CA`, or `NAME`.
+fn file_name(subject: &str) -> String {
+    let common = subject.split(", ").find_map(|part| part.strip_prefix("CN=")).unwrap_or_default();
+    let words = common.split(|one: char| !one.is_ascii_alphanumeric());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    if words.is_empty() { "NAME".to_owned() } else { words.join("-") }
 }
 
 /// webpki does not say whose signature is wrong.

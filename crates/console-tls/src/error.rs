@@ -1,7 +1,7 @@
 //! Why there is no TLS.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use permission_denied::Denied;
 
@@ -74,6 +74,8 @@ pub enum TlsError {
         path: PathBuf,
         /// What is in it.
         contents: String,
+        /// Where the certificate may be instead.
+        place: CertificatePlace,
     },
     /// No private key in the file.
     #[error("no private key is in {} (it has {contents})", path.display())]
@@ -165,7 +167,43 @@ pub enum TlsError {
     Rustls(#[source] rustls::Error),
 }
 
+/// Where the certificate may be that is not in its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CertificatePlace {
+    /// Nobody knows.
+    Unknown,
+    /// Elsewhere: this file has the private key.
+    Elsewhere,
+    /// In the file that was named for the key.
+    KeyFile,
+}
+
 impl TlsError {
+    /// The file that it is about; for a key that fits no certificate, the key's.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Unreadable { path, .. }
+            | Self::NotAFile { path }
+            | Self::TooLarge { path }
+            | Self::NotPem { path, .. }
+            | Self::TooManyBlocks { path }
+            | Self::Malformed { path, .. }
+            | Self::NotACertificate { path, .. }
+            | Self::NoCertificate { path, .. }
+            | Self::NoKey { path, .. }
+            | Self::EncryptedKey { path }
+            | Self::UnsupportedKey { path }
+            | Self::KeyMismatch { key: path, .. }
+            | Self::SeveralOwn { path, .. }
+            | Self::Unsorted { path, .. }
+            | Self::Expired { path, .. }
+            | Self::NotYetValid { path, .. }
+            | Self::ClientCa { path, .. } => Some(path),
+            Self::Rustls(_) => None,
+        }
+    }
+
     /// What to do about it.
     pub fn remedy(&self) -> String {
         match self {
@@ -181,6 +219,12 @@ impl TlsError {
             }
             Self::NotPem { .. } | Self::TooLarge { .. } | Self::TooManyBlocks { .. } | Self::Malformed { .. } => {
                 "write PEM there: the certificate, its chain and its private key, or what the file is for of these"
+            }
+            Self::NoCertificate { place: CertificatePlace::KeyFile, .. } => {
+                "cert and key are swapped: name the certificate's file in cert (WS_CERT, --cert), and the key's in key (WS_KEY, --key)"
+            }
+            Self::NoCertificate { place: CertificatePlace::Elsewhere, .. } => {
+                "cert names a private key: name the certificate's file there, and the key's in key (WS_KEY, --key)"
             }
             Self::NotACertificate { .. } | Self::NoCertificate { .. } => {
                 "write the server's certificate there, as PEM"

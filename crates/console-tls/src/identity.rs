@@ -12,6 +12,7 @@ use x509_parser::x509::SubjectPublicKeyInfo;
 use crate::TlsError;
 use crate::certificate::Certificate;
 use crate::chain;
+use crate::error::CertificatePlace;
 use crate::file::PemFile;
 
 /// A certificate chain in order, and the key to its first.
@@ -40,6 +41,7 @@ impl Identity {
             return Err(TlsError::NoCertificate {
                 path: cert.to_owned(),
                 contents: file.contents(),
+                place: place(&file, key),
             });
         }
         let key_file = key.map(PemFile::read).transpose()?;
@@ -84,6 +86,18 @@ impl Identity {
     pub(crate) fn certified_key(&self) -> CertifiedKey {
         // Not compared with the key once more: rustls would refuse version 1 certificates, which some make for themselves.
         CertifiedKey::new(self.chain().map(|one| one.der.clone()).collect(), self.key.clone())
+    }
+}
+
+/// Where the certificate may be that is not in `file`.
+fn place(file: &PemFile, key: Option<&Path>) -> CertificatePlace {
+    let has_key = file.has_encrypted_key || file.has_foreign_key || !file.keys.is_empty();
+    // Whatever is wrong with the other file, this one is told.
+    let other = key.and_then(|key| PemFile::read(key).ok());
+    match other {
+        Some(other) if has_key && !other.certificates.is_empty() => CertificatePlace::KeyFile,
+        _ if has_key => CertificatePlace::Elsewhere,
+        _ => CertificatePlace::Unknown,
     }
 }
 

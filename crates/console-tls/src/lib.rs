@@ -50,7 +50,7 @@ mod strength;
 
 pub use certificate::{Certificate, Moment, NotACertificate, subject};
 pub use check::{EXPIRY_WARNING, Finding, check};
-pub use error::TlsError;
+pub use error::{CertificatePlace, TlsError};
 pub use identity::Identity;
 pub use live::Tls;
 pub use permission_denied::Denied;

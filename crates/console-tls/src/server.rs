@@ -1,9 +1,11 @@
 //! From the settings to a rustls configuration.
 
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use nix::unistd::{Gid, Group, Uid, User};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::CertificateDer;
 use rustls::server::{ServerConfig, WebPkiClientVerifier};
@@ -117,16 +119,28 @@ pub fn dates(identity: &Identity, path: &Path, now: Moment) -> Result<(), TlsErr
 }
 
 /// Whether every user of this machine can read the file at `path`, which has a private key: [`Finding::KeyReadableByAll`]. What cannot be
-/// looked at is not said to be. Blocks.
+/// looked at is not said to be. Blocks (names of groups may come over the network).
 pub fn key_readable_by_all(path: &Path) -> Option<Finding> {
-    let mode = std::fs::metadata(path).ok()?.mode() & 0o7777;
+    let seen = std::fs::metadata(path).ok()?;
+    let mode = seen.mode() & 0o7777;
     // Whoever may not pass a folder on the way cannot read what is in it.
     let real = std::fs::canonicalize(path).ok()?;
-    let can_pass =
-        |folder: &Path| std::fs::metadata(folder).is_ok_and(|folder| folder.mode() & 0o001 != 0);
+    let passes = |folder: Metadata| folder.mode() & 0o001 != 0;
+    let can_pass = |folder: &Path| std::fs::metadata(folder).is_ok_and(passes);
     let is_reachable = real.ancestors().skip(1).all(can_pass);
-    (mode & 0o004 != 0 && is_reachable)
-        .then(|| Finding::KeyReadableByAll { path: path.to_owned(), mode })
+    (mode & 0o004 != 0 && is_reachable).then(|| Finding::KeyReadableByAll {
+        path: path.to_owned(),
+        mode,
+        is_ours: seen.uid() == Uid::effective().as_raw(),
+        group: our_group(),
+    })
+}
+
+/// The primary group of our effective user.
+fn our_group() -> Option<String> {
+    let user = User::from_uid(Uid::effective()).ok().flatten();
+    let group = Group::from_gid(user.map_or_else(Gid::effective, |user| user.gid));
+    Some(group.ok().flatten()?.name)
 }
 
 /// Whether the file at `path` has the certificates of authorities that clients' certificates can be checked with. Blocks.

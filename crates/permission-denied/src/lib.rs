@@ -1,7 +1,8 @@
 //! Whose a path is that we may not use.
 //!
 //! What it is: after the system has said "permission denied", [`Denied`] looks for what stands in the way (the file or socket itself, or
-//! the first folder on the way to it that we may not pass) and names its owner, its mode and the user that we are.
+//! the first folder on the way to it that we may not pass) and names its owner, its mode and the user that we are. [`Denied::remedy`] is the
+//! command that lets us in, and [`quoted`] writes a path as such commands have it.
 //!
 //! What it is not: it does not decide whether something is allowed, and it knows nothing of access control lists and security modules.
 //!
@@ -12,13 +13,19 @@
 //!
 //! let denied = Denied::opening("/etc/passwd".as_ref()).unwrap();
 //! assert!(denied.to_string().starts_with("/etc/passwd belongs to root:root with mode 0644, and we run as "));
+//! assert_eq!(denied.path().to_str(), Some("/etc/passwd"));
 //! ```
 
 #![forbid(unsafe_code)]
 
+mod remedy;
+mod shell;
+
+pub use shell::quoted;
+
 use std::fmt;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User};
@@ -27,9 +34,32 @@ use nix::unistd::{Gid, Group, Uid, User};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denied {
     path: PathBuf,
-    owner: String,
+    owner: Box<str>,
     mode: u32,
-    user: String,
+    user: Box<str>,
+    /// Our primary group.
+    group: Box<str>,
+    kind: Kind,
+    part: Part,
+    /// Somebody's home, or in one.
+    is_home: bool,
+}
+
+/// What it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Folder,
+    Socket,
+    /// Or a device, or a pipe.
+    File,
+}
+
+/// Which part of its mode is for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Owner,
+    Group,
+    Others,
 }
 
 impl Denied {
@@ -44,30 +74,70 @@ impl Denied {
         Self::at(&furthest(path, false)?)
     }
 
+    /// What stands in the way, by its real name.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Who we are: our effective user's name, or its number where there is none.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
     fn at(obstacle: &Path) -> Option<Self> {
         let seen = fs::symlink_metadata(obstacle).ok()?;
-        let owner = format!(
-            "{}:{}",
-            named(
-                seen.uid(),
-                User::from_uid(Uid::from_raw(seen.uid())).map(|user| user.map(|user| user.name))
-            ),
-            named(
-                seen.gid(),
-                Group::from_gid(Gid::from_raw(seen.gid()))
-                    .map(|group| group.map(|group| group.name))
-            )
-        );
-        let us = Uid::effective();
-        let user = named(us.as_raw(), User::from_uid(us).map(|user| user.map(|user| user.name)));
-        Some(Self { path: obstacle.to_owned(), owner, mode: seen.mode() & PERMISSIONS, user })
+        let (owner, us) = (user(Uid::from_raw(seen.uid())), user(Uid::effective()));
+        let our_group = us.as_ref().map_or_else(Gid::effective, |us| us.gid);
+        let owner_name =
+            owner.as_ref().map_or_else(|| seen.uid().to_string(), |owner| owner.name.clone());
+        let us_name = us.map_or_else(|| Uid::effective().to_string(), |us| us.name);
+        Some(Self {
+            path: obstacle.to_owned(),
+            owner: format!("{owner_name}:{}", group(Gid::from_raw(seen.gid()))).into(),
+            mode: seen.mode() & PERMISSIONS,
+            user: us_name.into(),
+            group: group(our_group).into(),
+            kind: kind(&seen),
+            part: match () {
+                () if seen.uid() == Uid::effective().as_raw() => Part::Owner,
+                () if [our_group, Gid::effective()].map(Gid::as_raw).contains(&seen.gid()) => {
+                    Part::Group
+                }
+                () => Part::Others,
+            },
+            is_home: is_in_home(obstacle, owner.as_ref()),
+        })
     }
+}
+
+fn kind(seen: &Metadata) -> Kind {
+    match seen.file_type() {
+        kind if kind.is_dir() => Kind::Folder,
+        kind if kind.is_socket() => Kind::Socket,
+        _ => Kind::File,
+    }
+}
+
+/// Users of services have their homes elsewhere, some of them at the root.
+fn is_in_home(path: &Path, owner: Option<&User>) -> bool {
+    let own = owner.map(|owner| owner.dir.as_path()).filter(|home| *home != Path::new("/"));
+    HOMES.iter().map(Path::new).chain(own).any(|home| path.starts_with(home))
+}
+
+fn user(id: Uid) -> Option<User> {
+    User::from_uid(id).ok().flatten()
+}
+
+/// The name, or the number where there is none.
+fn group(id: Gid) -> String {
+    let found = Group::from_gid(id).ok().flatten();
+    found.map_or_else(|| id.to_string(), |group| group.name)
 }
 
 /// `/run/vnc.sock belongs to root:kvm with mode 0750, and we run as nobody`.
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, owner, mode, user } = self;
+        let Self { path, owner, mode, user, .. } = self;
         let path = path.to_string_lossy();
         write!(
             f,
@@ -109,13 +179,11 @@ fn backwards(path: &Path) -> Vec<PathBuf> {
     parts.map(|part| part.as_os_str().into()).collect()
 }
 
-/// The name, or the number where there is none.
-fn named(number: u32, name: nix::Result<Option<String>>) -> String {
-    name.ok().flatten().unwrap_or_else(|| number.to_string())
-}
-
 /// As many links as the system follows (path_resolution(7)).
 const MAX_LINKS: usize = 40;
+
+/// Where homes are.
+const HOMES: [&str; 2] = ["/root", "/home"];
 
 /// The bits that chmod(1) sets.
 const PERMISSIONS: u32 = 0o7777;
@@ -172,6 +240,33 @@ mod tests {
             assert_eq!(Denied::opening(&path).unwrap().path, shown(opening), "{}", path.display());
             assert_eq!(Denied::connecting(&path).unwrap().path, shown(connecting));
         }
+    }
+
+    #[test]
+    fn homes_are_told() {
+        let own = User::from_uid(Uid::from_raw(0)).unwrap().unwrap();
+        for (path, expected) in [
+            ("/root", true),
+            ("/home/a/b", true),
+            ("/homework", false),
+            ("/var/lib/a/x", true),
+            ("/var/lib", false),
+        ] {
+            let owner = User { dir: "/var/lib/a".into(), ..own.clone() };
+            assert_eq!(is_in_home(path.as_ref(), Some(&owner)), expected, "{path}");
+        }
+        let owner = User { dir: "/".into(), ..own };
+        assert!(!is_in_home("/etc".as_ref(), Some(&owner)));
+    }
+
+    #[test]
+    fn who_we_are_and_what_it_is() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let denied = Denied::opening(file.path()).unwrap();
+        assert_eq!(denied.path(), file.path().canonicalize().unwrap());
+        assert_eq!((denied.kind, denied.part), (Kind::File, Part::Owner));
+        assert!(denied.to_string().ends_with(&format!("we run as {}", denied.user())));
+        assert_eq!(Denied::opening("/".as_ref()).unwrap().kind, Kind::Folder);
     }
 
     #[test]

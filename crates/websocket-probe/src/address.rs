@@ -236,11 +236,15 @@ mod tests {
             ("token=no-token".to_owned(), "token=***"),
             ("token=".to_owned(), "token="),
             (format!("path=websockify%3Ftoken%3D{TOKEN}"), "path=***"),
+            (format!("t={TOKEN}&u"), "t=1-0a1b2c3d-****-d8e9&u"),
+            (format!("{}/x", TOKEN.replace('-', "%2d")), "1-0a1b2c3d-****-d8e9/x"),
         ] {
             let address: Address = format!("wss://a/x?{query}").parse().unwrap();
             assert!(address.target.ends_with(&query));
             assert_eq!(address.to_string(), format!("wss://a/x?{shown}"));
             assert_eq!(format!("{address:?}"), format!("Address(wss://a/x?{shown})"));
         }
+        let address: Address = format!("ws://h/{TOKEN}").parse().unwrap();
+        assert_eq!(address.to_string(), "ws://h/1-0a1b2c3d-****-d8e9");
     }
 }

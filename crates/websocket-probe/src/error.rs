@@ -25,8 +25,6 @@ pub enum Step {
     Stay,
     /// Waiting for the first binary message.
     FirstBytes,
-    /// A plain HTTP request.
-    Get,
 }
 
 impl fmt::Display for Step {
@@ -38,7 +36,6 @@ impl fmt::Display for Step {
             Self::Ping => "the WebSocket ping",
             Self::Stay => "the idle WebSocket",
             Self::FirstBytes => "the wait for the first data",
-            Self::Get => "the HTTP request",
         })
     }
 }
@@ -94,7 +91,7 @@ pub enum ProbeError {
     /// The server answered a TLS handshake with something else.
     #[error("the server speaks no TLS on this port; it answers {}", quoted(.what))]
     NotTls {
-        /// Its first bytes, at most 64, escaped where they are not printable.
+        /// The first line of its first bytes, at most 64, escaped where they are not printable.
         what: String,
     },
     /// The handshake failed, for another reason than the certificate.
@@ -122,7 +119,7 @@ pub enum ProbeError {
     /// What answers is no HTTP server.
     #[error("the server speaks no HTTP on this port; it answers {}", quoted(.what))]
     NotHttp {
-        /// Its first bytes, at most 64, escaped where they are not printable.
+        /// The first line of its first bytes, at most 64, escaped where they are not printable.
         what: String,
     },
     /// The server answered the upgrade with something else than 101.

@@ -10,47 +10,23 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::ext::ReasonPhrase;
-use hyper::header::{ACCEPT, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
 use crate::address::Address;
 use crate::error::{ProbeError, Step, is_hangup};
+use crate::said::first_line;
 use crate::secret::Secrets;
 use crate::stream::{Heard, Overheard, Stream};
 
-/// A server's answer to a plain request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// The status code.
-    pub status: u16,
-    /// The first line of the body that has something in it, or an HTML page's title; at most 200 characters, none of them a control character.
-    pub line: String,
-}
-
-/// One plain `GET` of `address.target`; follows no redirect. At most 4 KiB of the body are read, for at most 2 s.
-///
-/// Dropping the future closes the connection.
-///
-/// # Errors
-///
-/// [`ProbeError::NotHttp`], [`ProbeError::NoAnswer`], [`ProbeError::Io`], or [`ProbeError::TimedOut`] after `limit`.
-pub async fn get(stream: Stream, address: &Address, limit: Duration) -> Result<Answer, ProbeError> {
-    let mut headers = HeaderMap::new();
-    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    let reply = exchange(stream, request(address, headers)?, Step::Get, limit).await?;
-    let line = Secrets::of(address, None).conceal(&reply.line);
-    Ok(Answer { status: reply.status.as_u16(), line })
-}
-
-/// What came back.
+/// What came back, without secrets but for the headers.
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) reason: String,
     pub(crate) headers: HeaderMap,
-    /// As in [`Answer`]; may echo secrets.
+    /// The first line of the body that has something in it, or an HTML page's title.
     pub(crate) line: String,
     /// With 101: the connection, and what was read of it beyond the answer.
     pub(crate) switched: Option<(Stream, Vec<u8>)>,
@@ -85,6 +61,7 @@ pub(crate) fn value(text: &str, name: HeaderName) -> Result<HeaderValue, ProbeEr
 pub(crate) async fn exchange(
     stream: Stream,
     request: Request<Empty<Bytes>>,
+    secrets: &Secrets,
     step: Step,
     limit: Duration,
 ) -> Result<Reply, ProbeError> {
@@ -97,15 +74,15 @@ pub(crate) async fn exchange(
         .max_buf_size(MAX_HEAD)
         .handshake(io)
         .await
-        .map_err(|error| unanswered(error, &heard, step))?;
+        .map_err(|error| unanswered(error, &heard, secrets, step))?;
 
     let talk = async {
         let response = timeout(limit, sender.send_request(request))
             .await
             .map_err(|_| ProbeError::TimedOut { step, limit })?
-            .map_err(|error| unanswered(error, &heard, step))?;
+            .map_err(|error| unanswered(error, &heard, secrets, step))?;
         let left = limit.saturating_sub(began.elapsed());
-        read(response, step, limit, left).await
+        read(response, secrets, step, limit, left).await
     };
     let (mut talk, mut connection) = (pin!(talk), pin!(connection.with_upgrades()));
     let mut is_over = false;
@@ -121,13 +98,14 @@ pub(crate) async fn exchange(
 
 async fn read(
     response: Response<Incoming>,
+    secrets: &Secrets,
     step: Step,
     limit: Duration,
     left: Duration,
 ) -> Result<Reply, ProbeError> {
     let status = response.status();
     let reason = match response.extensions().get::<ReasonPhrase>() {
-        Some(reason) => printable(reason.as_bytes()),
+        Some(reason) => secrets.shown(reason.as_bytes()),
         None => status.canonical_reason().unwrap_or_default().to_owned(),
     };
     let headers = response.headers().clone();
@@ -135,7 +113,8 @@ async fn read(
         let mut body = Vec::new();
         // What has come by then is enough to go by.
         let _ = timeout(left.min(BODY_WAIT), first_of(response.into_body(), &mut body)).await;
-        return Ok(Reply { status, reason, headers, line: line(&body), switched: None });
+        let line = secrets.shown(line(&body).as_bytes());
+        return Ok(Reply { status, reason, headers, line, switched: None });
     }
     let upgraded = timeout(left, hyper::upgrade::on(response))
         .await
@@ -157,11 +136,11 @@ async fn first_of(mut body: Incoming, kept: &mut Vec<u8>) {
 }
 
 /// Why there is no answer, going by what was heard instead of one.
-fn unanswered(error: hyper::Error, heard: &Heard, step: Step) -> ProbeError {
+fn unanswered(error: hyper::Error, heard: &Heard, secrets: &Secrets, step: Step) -> ProbeError {
     let first = heard.bytes();
     let is_http = first.iter().zip(b"HTTP/1.").all(|(found, expected)| found == expected);
     if !is_http || error.is_parse() {
-        return ProbeError::NotHttp { what: first.escape_ascii().to_string() };
+        return ProbeError::NotHttp { what: secrets.conceal(&first_line(&first)) };
     }
     match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
         Some(source) if !is_hangup(source) => {
@@ -171,6 +150,7 @@ fn unanswered(error: hyper::Error, heard: &Heard, step: Step) -> ProbeError {
     }
 }
 
+/// A body's first line that has something in it, or an HTML page's title.
 fn line(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     // ASCII only, so that the positions are the same.
@@ -181,15 +161,7 @@ fn line(body: &[u8]) -> String {
         text.get(start..end)
     });
     let line = title.or_else(|| text.lines().find(|line| !line.trim().is_empty()));
-    printable(line.unwrap_or_default().as_bytes())
-}
-
-/// `bytes` as text: at most 200 characters, none of them a control character.
-pub(crate) fn printable(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let words = text.split(|one: char| one.is_whitespace() || one.is_control());
-    let one_line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    one_line.chars().take(MAX_LINE).collect()
+    line.unwrap_or_default().to_owned()
 }
 
 /// As browsers do, which firewalls for web applications look for.
@@ -205,9 +177,6 @@ const MAX_BODY: usize = 4 * 1024;
 /// The head has said what is wrong; the body only helps.
 const BODY_WAIT: Duration = Duration::from_secs(2);
 
-/// In characters.
-const MAX_LINE: usize = 200;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,9 +189,10 @@ mod tests {
             (b"<title>open", "<title>open"),
             (b"", ""),
             (b"\xff", "\u{fffd}"),
+            (b"1-0a1b2c3d-4e5f-4061-8283-94a5b6c7d8e9", "1-0a1b2c3d-****-d8e9"),
         ] {
-            assert_eq!(line(body), expected);
+            assert_eq!(Secrets::default().shown(line(body).as_bytes()), expected);
         }
-        assert_eq!(line(&[b'x'; 999]).len(), MAX_LINE);
+        assert_eq!(Secrets::default().shown(line(&[b'x'; 999]).as_bytes()).len(), 200);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! What it is: each step apart. [`resolve`], [`connect`], [`secure`] (which shakes hands whatever the certificate is, and judges it
 //! afterwards), [`upgrade`] with or without a subprotocol, and on the open WebSocket [`Upgraded::ping`], [`Upgraded::stay`] and
-//! [`Upgraded::first_bytes`]. [`get`] is one plain request. Each error names what was found, and [`ProbeError::remedy`] what an
+//! [`Upgraded::first_bytes`]. Each error names what was found, and [`ProbeError::remedy`] what an
 //! administrator can do.
 //!
 //! What it is not: a WebSocket client for data, and no HTTP client: it follows no redirect, offers no compression, sends no message.
@@ -11,7 +11,7 @@
 //!
 //! - What a browser refuses is an error here: a subprotocol that was offered and not answered, or answered and not offered.
 //! - Every wait has a limit that the caller gives or a named constant, and so has everything that is read.
-//! - No text shows a whole token, neither the URL's nor what a server echoes of it or of the cookies; nor does `Debug`.
+//! - No text shows a whole console token, wherever it stands in the URL or in what a server answers; nor does `Debug`.
 //!
 //! # Example
 //!
@@ -31,7 +31,7 @@
 //! } else {
 //!     Stream::Plain(tcp)
 //! };
-//! let mut open = upgrade(stream, &address, &["binary"], None, None, LIMIT).await?;
+//! let mut open = upgrade(stream, &address, &["binary"], None, LIMIT).await?;
 //! println!("{address} answers a ping in {:?}", open.ping(LIMIT).await?);
 //! open.close(LIMIT).await;
 //! # Ok(())
@@ -43,8 +43,10 @@
 mod address;
 mod error;
 mod exchange;
+mod mask;
 mod reach;
 mod remedy;
+mod said;
 mod secret;
 mod secure;
 mod stream;
@@ -54,7 +56,6 @@ mod verdict;
 
 pub use address::{Address, AddressError};
 pub use error::{Attempt, ProbeError, Step};
-pub use exchange::{Answer, get};
 pub use reach::{connect, resolve};
 pub use secure::{Secured, secure};
 pub use stream::{Encrypted, Stream};

@@ -12,12 +12,12 @@ use crate::upgraded::CUT;
 pub(crate) fn remedy(error: &ProbeError) -> String {
     match error {
         ProbeError::Resolve { .. } | ProbeError::NoAddress { .. } => {
-            "correct the name in the URL, or add it to the DNS or to /etc/hosts; getent hosts NAME shows what this machine finds".into()
+            "correct the name, or add it to the DNS or to /etc/hosts; getent hosts NAME shows what this machine finds".into()
         }
         ProbeError::Connect { attempts } => connect(attempts).into(),
         ProbeError::TimedOut { step, .. } => timed_out(*step).into(),
-        ProbeError::NotTls { what } if what.starts_with("HTTP/") => {
-            "the server speaks plain HTTP here: set its certificate (cert), or put a reverse proxy with TLS before it; ws:// works from pages of http:// only".into()
+        ProbeError::NotTls { what } if is_http(what) => {
+            "it answers plain HTTP: use ws:// (http://), or the port that has TLS; if none has, set the server's certificate (cert), or put a reverse proxy with TLS before it: pages of https:// open no ws://".into()
         }
         ProbeError::NotTls { what } => speaker(what).unwrap_or("correct the port in the URL: something else than a web server has it").into(),
         ProbeError::Tls { source } => tls(source).into(),
@@ -74,7 +74,7 @@ fn timed_out(step: Step) -> &'static str {
         Step::Tls => {
             "see that this port speaks TLS: a server of another protocol waits like this; else the server hangs or a firewall drops larger packets (MTU)"
         }
-        Step::Upgrade | Step::Get => {
+        Step::Upgrade => {
             "see that this port speaks HTTP and not only TLS or SPICE, that the server does not hang, and that the reverse proxy reaches it"
         }
         Step::Ping | Step::Stay => {
@@ -111,6 +111,12 @@ fn tls(error: &rustls::Error) -> &'static str {
         }
         _ => "see what the server's log says of this handshake",
     }
+}
+
+/// An answer to what a web server takes for a broken request; some write the page alone, as HTTP/0.9 has it.
+fn is_http(what: &str) -> bool {
+    let start = what.trim_start().to_ascii_lowercase();
+    HTTP.iter().any(|words| start.starts_with(words))
 }
 
 /// Who speaks first is known by that.
@@ -207,6 +213,9 @@ fn rustls_error(error: &io::Error) -> Option<&rustls::Error> {
     }
     None
 }
+
+/// How web servers begin, in lower case.
+const HTTP: [&str; 3] = ["http/1.", "<!doctype", "<html"];
 
 /// How deep a cause is looked for.
 const MAX_CAUSES: usize = 8;

@@ -1,17 +1,19 @@
-//! Tokens and cookies, and how they stay out of texts.
+//! The secrets of a request, and how they stay out of texts.
 
 use console_token::ConsoleToken;
 use percent_encoding::percent_decode_str;
 
 use crate::address::Address;
+use crate::mask::{masked, tokens};
+use crate::said::{MAX_LINE, one_line};
 
 /// What must not be shown of a request, wherever a server echoes it.
 #[derive(Clone, Default)]
 pub(crate) struct Secrets(Vec<(String, String)>);
 
 impl Secrets {
-    /// The tokens of `address` and the values of `cookie` (a `Cookie` header's value).
-    pub(crate) fn of(address: &Address, cookie: Option<&str>) -> Self {
+    /// Those of `address`: what is called a token, and what looks like one.
+    pub(crate) fn of(address: &Address) -> Self {
         let mut all = Vec::new();
         for (_, value) in
             pairs(query(&address.target)).filter(|(name, value)| is_secret(name, value))
@@ -23,9 +25,11 @@ impl Secrets {
                 all.push((text, shown.clone()));
             }
         }
-        for pair in cookie.unwrap_or_default().split(';') {
-            let value = pair.split_once('=').map_or(pair, |(_, value)| value).trim();
-            all.push((value.trim_matches('"').to_owned(), mask(value)));
+        for (place, token) in tokens(&address.target) {
+            let raw = address.target.get(place).unwrap_or_default().to_owned();
+            for text in [raw, token.to_exposed_string()] {
+                all.push((text, token.to_string()));
+            }
         }
         all.retain(|(text, _)| text.len() >= MIN_LENGTH);
         // What has another in it goes first.
@@ -33,15 +37,35 @@ impl Secrets {
         Self(all)
     }
 
-    /// `text` without them.
+    /// `text` without them, also where it ends within one, and without tokens of others.
     pub(crate) fn conceal(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, (secret, shown)| text.replace(secret, shown))
+        let text = self
+            .0
+            .iter()
+            .fold(text.to_owned(), |text, (secret, shown)| text.replace(secret, shown));
+        let text = masked(&text);
+        for (secret, _) in &self.0 {
+            let lengths = (MIN_LENGTH..secret.len()).rev();
+            let begun = lengths
+                .filter_map(|length| secret.get(..length))
+                .find_map(|begun| text.strip_suffix(begun));
+            if let Some(before) = begun {
+                return format!("{before}***");
+            }
+        }
+        text
+    }
+
+    /// What a server said, on one line and without them: at most 200 characters.
+    pub(crate) fn shown(&self, said: &[u8]) -> String {
+        // What is cut off first may cut a secret in two, which then is not recognised.
+        self.conceal(&one_line(said)).chars().take(MAX_LINE).collect()
     }
 }
 
 /// Path and query with each token masked.
 pub(crate) fn masked_target(target: &str) -> String {
-    let Some((path, query)) = target.split_once('?') else { return target.to_owned() };
+    let Some((path, query)) = target.split_once('?') else { return masked(target) };
     let shown: Vec<String> = query
         .split('&')
         .map(|pair| match pair.split_once('=') {
@@ -49,7 +73,7 @@ pub(crate) fn masked_target(target: &str) -> String {
             _ => pair.to_owned(),
         })
         .collect();
-    format!("{path}?{}", shown.join("&"))
+    masked(&format!("{path}?{}", shown.join("&")))
 }
 
 fn query(target: &str) -> &str {
@@ -82,17 +106,39 @@ const MIN_LENGTH: usize = 6;
 mod tests {
     use super::*;
 
+    const TOKEN: &str = "1-0a1b2c3d-4e5f-4061-8283-94a5b6c7d8e9";
+
     #[test]
     fn what_a_server_echoes_is_masked() {
-        let token = "1-0a1b2c3d-4e5f-4061-8283-94a5b6c7d8e9";
-        let address = format!("ws://a/?token={}&x=abcdefgh", token.replace('-', "%2d"));
+        let address = format!("ws://a/?token={}&x=abcdefgh", TOKEN.replace('-', "%2d"));
         let address = address.parse().unwrap();
-        let cookie = format!("sessionid=0123456789; token=\"2{}\"; a=b", &token[1..]);
-        let secrets = Secrets::of(&address, Some(&cookie));
-        let said = secrets.conceal(&format!("no {token} {cookie} abcdefgh {}", address.target));
+        let secrets = Secrets::of(&address);
+        let other = TOKEN.replace("1-0a", "2-0b");
+        let said = secrets.conceal(&format!("no {TOKEN} {other} abcdefgh {}", address.target));
+        let mask = "1-0a1b2c3d-****-d8e9";
         assert_eq!(
             said,
-            "no 1-0a1b2c3d-****-d8e9 sessionid=***; token=\"***\"; a=b abcdefgh /?token=1-0a1b2c3d-****-d8e9&x=abcdefgh"
+            format!("no {mask} 2-0b1b2c3d-****-d8e9 abcdefgh /?token={mask}&x=abcdefgh")
         );
+    }
+
+    #[test]
+    fn the_beginning_of_a_secret_is_masked_where_the_text_ends() {
+        for (url, secret) in [
+            ("ws://a/?token=no-console-token".to_owned(), "no-console-token"),
+            (format!("ws://a/{TOKEN}"), TOKEN),
+        ] {
+            let secrets = Secrets::of(&url.parse().unwrap());
+            for length in MIN_LENGTH..secret.len() {
+                assert_eq!(secrets.conceal(&format!("GET {}", &secret[..length])), "GET ***");
+            }
+            // The end of what is shown is none of what was said.
+            let long = format!("{}{secret}", "x".repeat(MAX_LINE - secret.len() + 1));
+            assert!(
+                !secrets.shown(long.as_bytes()).contains(&secret[secret.len() - 9..]),
+                "{long}"
+            );
+            assert!(!secrets.shown(long.as_bytes()).contains(&secret[..12]), "{long}");
+        }
     }
 }

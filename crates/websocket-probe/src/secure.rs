@@ -21,6 +21,8 @@ use tokio_rustls::TlsConnector;
 
 use crate::address::Address;
 use crate::error::{ProbeError, Step, is_hangup};
+use crate::mask::masked;
+use crate::said::first_line;
 use crate::stream::{Encrypted, Heard, Overheard, Stream};
 use crate::verdict::{CertificateFault, judge};
 
@@ -91,7 +93,7 @@ pub async fn secure(
 fn failed(error: io::Error, heard: &Heard) -> ProbeError {
     let first = heard.bytes();
     if first.first().is_some_and(|kind| !TLS_RECORDS.contains(kind)) {
-        return ProbeError::NotTls { what: first.escape_ascii().to_string() };
+        return ProbeError::NotTls { what: masked(&first_line(&first)) };
     }
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(source) => ProbeError::Tls { source: source.clone() },

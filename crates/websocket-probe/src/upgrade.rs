@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use hyper::header::{
-    CACHE_CONTROL, CONNECTION, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, ORIGIN,
+    CACHE_CONTROL, CONNECTION, HeaderMap, HeaderName, HeaderValue, LOCATION, ORIGIN,
     SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
@@ -13,7 +13,8 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::address::Address;
 use crate::error::{ProbeError, Step};
-use crate::exchange::{Reply, exchange, printable, request, value};
+use crate::exchange::{Reply, exchange, request, value};
+use crate::said::one_line;
 use crate::secret::Secrets;
 use crate::stream::Stream;
 use crate::upgraded::Upgraded;
@@ -21,7 +22,7 @@ use crate::upgraded::Upgraded;
 /// Asks for a WebSocket at `address.target` and checks the answer as a browser does.
 ///
 /// `offer` are the subprotocols, such as `binary`; none at all is common, too. `origin` is the page that would open it
-/// (`https://panel.example.org`); without one the request is no browser's. `cookie` is a `Cookie` header's value.
+/// (`https://panel.example.org`); without one the request is no browser's.
 ///
 /// Dropping the future closes the connection.
 ///
@@ -35,7 +36,6 @@ pub async fn upgrade(
     address: &Address,
     offer: &[&str],
     origin: Option<&str>,
-    cookie: Option<&str>,
     limit: Duration,
 ) -> Result<Upgraded, ProbeError> {
     let key = generate_key();
@@ -51,17 +51,13 @@ pub async fn upgrade(
     if !offer.is_empty() {
         headers.insert(SEC_WEBSOCKET_PROTOCOL, value(&offer.join(", "), SEC_WEBSOCKET_PROTOCOL)?);
     }
-    if let Some(cookie) = cookie {
-        let mut cookie = value(cookie, COOKIE)?;
-        cookie.set_sensitive(true);
-        headers.insert(COOKIE, cookie);
-    }
-    let secrets = Secrets::of(address, cookie);
-    let reply = exchange(stream, request(address, headers)?, Step::Upgrade, limit).await?;
+    let secrets = Secrets::of(address);
+    let request = request(address, headers)?;
+    let reply = exchange(stream, request, &secrets, Step::Upgrade, limit).await?;
     if reply.status != StatusCode::SWITCHING_PROTOCOLS {
         return Err(refused(&reply, &secrets));
     }
-    let subprotocol = checked(&reply.headers, &key, offer)?;
+    let subprotocol = checked(&reply.headers, &key, offer, &secrets)?;
     let Some((stream, rest)) = reply.switched else {
         return Err(ProbeError::NoAnswer { step: Step::Upgrade });
     };
@@ -69,9 +65,16 @@ pub async fn upgrade(
 }
 
 /// RFC 6455 section 4.1, "the client MUST validate the server's response as follows"; the numbers are its own.
-fn checked(headers: &HeaderMap, key: &str, offer: &[&str]) -> Result<Option<String>, ProbeError> {
-    let bad =
-        |name: HeaderName, found| Err(ProbeError::BadUpgrade { header: name.to_string(), found });
+fn checked(
+    headers: &HeaderMap,
+    key: &str,
+    offer: &[&str],
+    secrets: &Secrets,
+) -> Result<Option<String>, ProbeError> {
+    let shown = |text: String| secrets.shown(text.as_bytes());
+    let bad = |name: HeaderName, found: Option<String>| {
+        Err(ProbeError::BadUpgrade { header: name.to_string(), found: found.map(shown) })
+    };
     // 2.
     let upgrade = text(headers, UPGRADE);
     if !upgrade.as_deref().is_some_and(|text| text.eq_ignore_ascii_case("websocket")) {
@@ -102,13 +105,14 @@ fn checked(headers: &HeaderMap, key: &str, offer: &[&str]) -> Result<Option<Stri
     };
     if !is_right {
         let offered = offer.iter().map(|&one| one.to_owned()).collect();
-        return Err(ProbeError::Subprotocol { offered, answered });
+        return Err(ProbeError::Subprotocol { offered, answered: answered.map(shown) });
     }
     Ok(answered)
 }
 
 fn refused(reply: &Reply, secrets: &Secrets) -> ProbeError {
     let location = text(&reply.headers, LOCATION).filter(|_| reply.status.is_redirection());
+    let location = location.map(|to| secrets.shown(to.as_bytes()));
     // A query may have anything in it, and where it leads the path tells.
     let location = location.map(|to| match to.find(['?', '#']) {
         Some(end) => format!("{}…", to.get(..end).unwrap_or_default()),
@@ -117,13 +121,13 @@ fn refused(reply: &Reply, secrets: &Secrets) -> ProbeError {
     ProbeError::Status {
         code: reply.status.as_u16(),
         reason: reply.reason.clone(),
-        line: secrets.conceal(&reply.line),
-        location: location.map(|to| secrets.conceal(&to)),
+        line: reply.line.clone(),
+        location,
     }
 }
 
-/// All values of a header, for a reader.
+/// All values of a header.
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    let all: Vec<_> = headers.get_all(name).iter().map(|one| printable(one.as_bytes())).collect();
+    let all: Vec<_> = headers.get_all(name).iter().map(|one| one_line(one.as_bytes())).collect();
     (!all.is_empty()).then(|| all.join(", "))
 }

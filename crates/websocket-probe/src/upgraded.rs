@@ -13,7 +13,6 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
 use crate::error::{ProbeError, Step, is_hangup};
-use crate::exchange::printable;
 use crate::secret::Secrets;
 use crate::stream::Stream;
 
@@ -143,7 +142,7 @@ impl Upgraded {
         match self.socket.next().await {
             Some(Ok(Message::Close(frame))) => {
                 let found = frame.map_or((NO_CODE, String::new()), |frame| {
-                    let reason = self.secrets.conceal(&printable(frame.reason.as_bytes()));
+                    let reason = self.secrets.shown(frame.reason.as_bytes());
                     (u16::from(frame.code), reason)
                 });
                 self.closed = Some(found.clone());

@@ -20,6 +20,14 @@ use super::quick::Quick;
 
 use crate::Backend;
 
+/// A connection to a server that has passed for the one that was meant. Nobody is logged in yet.
+pub(crate) struct Met {
+    dialogue: Dialogue,
+    /// Type and fingerprint of the server's key.
+    host_key: String,
+    pub(crate) host_key_state: HostKeyState,
+}
+
 /// A connection that is logged in.
 pub(crate) struct Greeted {
     pub(crate) dialogue: Dialogue,
@@ -45,6 +53,16 @@ pub(crate) async fn greet(
     limits: &SshLimits,
     memory: Memory,
 ) -> Result<Greeted, SshError> {
+    meet(io, host, limits, memory).await?.log_in(host, limits).await
+}
+
+/// The first half of [`greet`]: exchanges keys and judges the server by its key.
+pub(crate) async fn meet(
+    io: Backend,
+    host: &SshHost,
+    limits: &SshLimits,
+    memory: Memory,
+) -> Result<Met, SshError> {
     let server = host.address();
     let known = known_keys(host).await?;
     let lost = |source: Lost| SshError::Handshake { server: server.clone(), source };
@@ -67,10 +85,22 @@ pub(crate) async fn greet(
     let blob = dialogue.call(|engine| engine.call(key)).await;
     let blob = blob.map_err(|error: CallError| lost(error.into_lost()))?.unwrap_or_default();
     let host_key_state = judge(&known, &blob, host, memory).await?;
+    Ok(Met { dialogue, host_key: known_hosts::fingerprint(&blob), host_key_state })
+}
 
-    let log_in = auth::log_in(&mut dialogue, host);
-    let login = within(limits.auth_timeout, &server, SshStep::Authentication, log_in).await??;
-    Ok(Greeted { dialogue, host_key: known_hosts::fingerprint(&blob), host_key_state, login })
+impl Met {
+    /// The second half of [`greet`].
+    pub(crate) async fn log_in(
+        self,
+        host: &SshHost,
+        limits: &SshLimits,
+    ) -> Result<Greeted, SshError> {
+        let Self { mut dialogue, host_key, host_key_state } = self;
+        let log_in = auth::log_in(&mut dialogue, host);
+        let server = host.address();
+        let login = within(limits.auth_timeout, &server, SshStep::Authentication, log_in).await??;
+        Ok(Greeted { dialogue, host_key, host_key_state, login })
+    }
 }
 
 /// What a future says within a time-out.

@@ -1,20 +1,24 @@
 //! What an SSH server makes of a login: who it is, what it takes, and whether it tunnels. Nothing is opened to stay, nothing is written.
 
+use std::error::Error;
+use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::{Instant, timeout};
 
-use super::connect::{Greeted, Memory, greet};
+use super::connect::{Greeted, Memory, Met, meet};
 use super::dialogue::{CallError, Dialogue};
 use super::error::{Attempt, Lost, SshError};
 use super::forwarding::{
     Answer, Forwarding, SOCKETS, socket_verdict, tcp_verdict, unanswered, unasked, untold,
 };
-use super::host::SshHost;
+use super::host::{HostKeys, SshHost, SshProxy};
 use super::pool::Pool;
 use super::target::Target;
+use crate::Backend;
 
 /// How a login at an SSH server went, for people ([`Opener::examine`](crate::Opener::examine)).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +32,9 @@ pub struct SshReport {
     pub host_key: String,
     /// What is thought of that key.
     pub host_key_state: HostKeyState,
+    /// Whether a console's login would write a key into a known_hosts file, this server's or a jump host's. Where the settings believe keys and
+    /// have no such file, or `/dev/null`, it would not.
+    pub would_write: bool,
     /// What was tried before the one that worked, in order.
     pub attempts: Vec<Attempt>,
     /// What worked: `key /root/.ssh/id_ed25519`, `the agent's key x`, `password`.
@@ -49,17 +56,58 @@ pub enum HostKeyState {
     WouldBeAccepted,
 }
 
+/// Why there is no login, and what had been found out by then ([`Opener::examine`](crate::Opener::examine)).
+///
+/// As an error it is its [`error`](Self::error): text and source are that one's.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SshFailure {
+    /// What failed, as a console would meet it.
+    pub error: Arc<SshError>,
+    /// What is thought of the server's own key; nothing if it did not come so far, or if the key is what failed.
+    pub host_key_state: Option<HostKeyState>,
+    /// Whether a key was believed that is not known and that a console's login would write down, this server's or a jump host's: what
+    /// [`SshReport::would_write`] is where the login works.
+    pub passed_keys_unknown: bool,
+}
+
+impl fmt::Display for SshFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl Error for SshFailure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
+}
+
 impl Pool {
     /// Logs in at `host` apart from all other connections, and says how that went.
-    pub(crate) async fn examine(&self, host: &Arc<SshHost>) -> Result<SshReport, Arc<SshError>> {
+    pub(crate) async fn examine(&self, host: &Arc<SshHost>) -> Result<SshReport, SshFailure> {
         let limits = self.limits();
         // Jump hosts are reached through it. It ends by itself once nobody has it any more.
         let apart = self.apart();
-        let io = apart.reach(host).await?;
+        let mut would_write = false;
+        let failure = |error: Arc<SshError>, host_key_state, passed_keys_unknown| SshFailure {
+            error,
+            host_key_state,
+            passed_keys_unknown,
+        };
+        let io = match apart.reach_doubting(host, &mut would_write).await {
+            Ok(io) => io,
+            Err(error) => return Err(failure(error, None, would_write)),
+        };
+        let met = meet(io, host, limits, Memory::None).await;
+        let met: Met = met.map_err(|error| failure(error.into(), None, would_write))?;
+        let state = met.host_key_state;
+        would_write |= state == HostKeyState::WouldBeAccepted && writes_keys(host);
+        let failed = |error: SshError| failure(error.into(), Some(state), would_write);
         let Greeted { dialogue, host_key, host_key_state, login } =
-            greet(io, host, limits, Memory::None).await?;
+            met.log_in(host, limits).await.map_err(failed)?;
         let mut guest = Guest { dialogue, limit: limits.channel_timeout, is_usable: true };
-        let lost = |source| Arc::new(SshError::Lost { server: host.address(), source });
+        let lost = |source| failed(SshError::Lost { server: host.address(), source });
         let round_trip = guest.round_trip().await.map_err(lost)?;
         let tcp_forwarding = guest.tcp(host.port.get()).await;
         let socket_forwarding = guest.sockets(&tcp_forwarding).await;
@@ -69,6 +117,7 @@ impl Pool {
             user: host.user.clone(),
             host_key,
             host_key_state,
+            would_write,
             attempts: login.attempts,
             method: login.method,
             round_trip,
@@ -76,6 +125,67 @@ impl Pool {
             socket_forwarding,
         })
     }
+
+    /// [Reaches](Self::reach) `host`, and says whether a jump host's key would be written down. The connections to jump hosts do not tell what they
+    /// think of a key, so unknown ones are refused at first, and believed when that has told whose they are: one more key exchange for each.
+    async fn reach_doubting(
+        self: &Arc<Self>,
+        host: &SshHost,
+        would_write: &mut bool,
+    ) -> Result<Backend, Arc<SshError>> {
+        let mut believed = Vec::new();
+        loop {
+            let reached = self.reach(&doubting(host, &believed, 1)).await;
+            let Some(number) = reached.as_ref().err().and_then(|error| unknown(error)) else {
+                return reached;
+            };
+            match jump(host, number) {
+                Some(jump) if jump.host_keys != HostKeys::Strict && !believed.contains(&number) => {
+                    *would_write |= writes_keys(jump);
+                    believed.push(number);
+                }
+                _ => return reached,
+            }
+        }
+    }
+}
+
+/// `host` with jump hosts that are strict about their keys, but for those that are `believed`: numbered from the server, of which the first is
+/// `number`.
+fn doubting(host: &SshHost, believed: &[usize], number: usize) -> SshHost {
+    let mut host = host.clone();
+    if let SshProxy::Jump(jump) = &host.proxy {
+        let mut jump = doubting(jump, believed, number.saturating_add(1));
+        if !believed.contains(&number) {
+            jump.host_keys = HostKeys::Strict;
+        }
+        host.proxy = SshProxy::Jump(Arc::new(jump));
+    }
+    host
+}
+
+/// The number of the jump host whose key is not known, if it is that.
+fn unknown(mut error: &SshError) -> Option<usize> {
+    let mut number: usize = 0;
+    while let SshError::Jump { source, .. } = error {
+        number = number.saturating_add(1);
+        error = source;
+    }
+    matches!(error, SshError::HostKeyUnknown { .. }).then_some(number)
+}
+
+/// The jump host with this number; 0 is the server itself.
+fn jump(mut host: &SshHost, number: usize) -> Option<&SshHost> {
+    for _ in 0..number {
+        let SshProxy::Jump(jump) = &host.proxy else { return None };
+        host = jump;
+    }
+    Some(host)
+}
+
+/// Whether a key that is believed for the first time lasts.
+fn writes_keys(host: &SshHost) -> bool {
+    host.known_hosts.first().is_some_and(|file| file != Path::new("/dev/null"))
 }
 
 /// Somebody who is logged in and only looks.
@@ -172,3 +282,58 @@ const LOOPBACK: &str = "127.0.0.1";
 
 /// For the last words.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `hv1` behind `inner` behind `outer`, which believe new keys.
+    fn chain() -> SshHost {
+        let believing =
+            |name| SshHost { host_keys: HostKeys::AcceptNew, ..SshHost::new(name, "root") };
+        let behind = |host, jump| SshHost { proxy: SshProxy::Jump(Arc::new(jump)), ..host };
+        behind(believing("hv1"), behind(believing("inner"), believing("outer")))
+    }
+
+    #[test]
+    fn jump_hosts_are_strict_until_they_are_believed() {
+        let host = chain();
+        for (believed, expected) in [
+            (&[][..], [HostKeys::Strict, HostKeys::Strict]),
+            (&[2], [HostKeys::Strict, HostKeys::AcceptNew]),
+            (&[2, 1], [HostKeys::AcceptNew, HostKeys::AcceptNew]),
+        ] {
+            let doubting = doubting(&host, believed, 1);
+            assert_eq!(doubting.host_keys, HostKeys::AcceptNew);
+            let found = [1, 2].map(|number| jump(&doubting, number).unwrap().host_keys);
+            assert_eq!(found, expected, "{believed:?}");
+        }
+        assert_eq!(doubting(&host, &[1, 2], 1), host);
+        assert_eq!(jump(&host, 2).unwrap().name, "outer");
+        assert_eq!(jump(&host, 3), None);
+    }
+
+    #[test]
+    fn whose_key_is_unknown_is_told_by_the_errors_depth() {
+        let (name, key, scan) = ("outer".to_owned(), String::new(), String::new());
+        let unknown_key = SshError::HostKeyUnknown { name, key, files: vec![], scan };
+        let behind = |server: &str, source| {
+            let server = server.to_owned();
+            SshError::Jump { server, source: Arc::new(source) }
+        };
+        let error = behind("hv1:22", behind("inner:22", unknown_key));
+        assert_eq!(unknown(&error), Some(2));
+        let full = SshError::Full { server: "inner:22".into(), connections: 1, channels: 1 };
+        assert_eq!(unknown(&behind("hv1:22", full)), None);
+    }
+
+    #[test]
+    fn keys_that_go_nowhere_are_not_written() {
+        let mut host = SshHost::new("hv1", "root");
+        assert!(!writes_keys(&host));
+        host.known_hosts.push("/dev/null".into());
+        assert!(!writes_keys(&host));
+        host.known_hosts.insert(0, "/root/.ssh/known_hosts".into());
+        assert!(writes_keys(&host));
+    }
+}

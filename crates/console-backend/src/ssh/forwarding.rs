@@ -4,12 +4,14 @@ use super::engine::ChannelId;
 use super::error::Lost;
 use super::target::Target;
 
-/// Whether a server lets this login tunnel.
+/// Whether a server lets this login tunnel, as far as one request for a tunnel can tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Forwarding {
     /// It does.
     Allowed,
-    /// It does not: what it said, and to what.
+    /// It does not: what it said, and to what. That is about this one target, the server's own SSH port as it has it on its loopback, or a socket of
+    /// libvirt's: where sshd_config's `PermitOpen` or authorized_keys' `permitopen=` allows the consoles' ports and nothing else, consoles can be
+    /// reached although this is said of TCP.
     Forbidden(String),
     /// Nobody can tell from here, and why.
     Unknown(String),

@@ -90,7 +90,7 @@ fn a_root_signed_by_another_root() {
             let sent = sent(&tls, root.store());
             assert_eq!(sent[2..], ders(&with(&[&cross.pem, &old.pem, &new.pem])));
         }
-        let sorted = findings(&text, None, "");
+        let sorted = findings(&text, None, &new.pem);
         assert!(matches!(&sorted[..], [Finding::Sorted { .. }]), "{sorted:?}");
     }
 }
@@ -172,7 +172,7 @@ fn a_leaf_named_as_its_issuer() {
     let text = with(&[&root.pem, &leaf.pem, &leaf.key]);
     let tls = load(&text).unwrap();
     assert_eq!(sent(&tls, root.store()), ders(&with(&[&leaf.pem, &root.pem])));
-    let found = findings(&text, None, "");
+    let found = findings(&text, None, &root.pem);
     assert!(matches!(&found[..], [Finding::Sorted { .. }]), "{found:?}");
 }
 

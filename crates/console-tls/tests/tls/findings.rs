@@ -106,9 +106,37 @@ fn whose_issuer_is_missing() {
             "the chain is incomplete: the issuer of CN=Intermediate, CN=Root, is neither in the file nor known to this system"
         ]
     );
-    // The system knows the root, or the file has it.
     assert!(findings(chain.full(), None, &chain.root.pem).is_empty());
-    assert!(findings([chain.full(), chain.root.pem.clone()].concat(), None, "").is_empty());
+}
+
+#[test]
+fn a_root_that_is_in_the_file_only() {
+    let chain = Chain::new();
+    let text = [chain.full(), chain.root.pem.clone()].concat();
+    assert!(findings(&text, None, &chain.root.pem).is_empty());
+    let stranger = Authority::root("Stranger").pem;
+    for roots in ["", &stranger] {
+        let found = findings(&text, None, roots);
+        assert_eq!(
+            texts(&found),
+            [
+                "the chain leads to CN=Root, which this system does not know: browsers that have it believe it"
+            ]
+        );
+        assert!(found[0].is_warning());
+        assert_eq!(
+            found[0].remedy(),
+            "install it on the machines with browsers, and here as /usr/local/share/ca-certificates/Root.crt with update-ca-certificates"
+        );
+    }
+    for (name, file) in [
+        ("C=DE, O=People, CN=People's Root (G2)", "/People-s-Root-G2.crt"),
+        ("O=People", "/NAME.crt"),
+        ("CN=../../x y", "/x-y.crt"),
+    ] {
+        let remedy = Finding::UnknownRoot { name: name.into() }.remedy();
+        assert!(remedy.contains(file), "{remedy}");
+    }
 }
 
 #[test]
@@ -143,7 +171,9 @@ fn not_for_servers() {
 fn one_that_vouches_for_itself() {
     let key = key();
     let pem = server(HOST).self_signed(&key).unwrap().pem();
-    let found = findings([pem, key.serialize_pem()].concat(), Some(HOST), "");
+    let text = [pem.as_str(), &key.serialize_pem()].concat();
+    assert!(findings(&text, Some(HOST), &pem).is_empty());
+    let found = findings(&text, Some(HOST), &Authority::root(HOST).pem);
     assert_eq!(texts(&found), ["CN=console.example.org is self-signed"]);
     assert!(!found[0].is_warning());
     assert!(found[0].remedy().starts_with("open the page once by https"));
@@ -186,9 +216,11 @@ fn a_key_that_all_can_read() {
             path.display()
         );
         assert_eq!(logs.with(&path, &expected).len(), usize::from(is_said), "{folder:o} {file:o}");
-        assert_eq!(logs.with(&path, "chmod o-r ").len(), usize::from(is_said));
-        let finding = Finding::KeyReadableByAll { path: path.clone(), mode: 0o644 };
-        assert_eq!(key_readable_by_all(&path), is_said.then_some(finding));
+        assert_eq!(logs.with(&path, "chmod 600 ").len(), usize::from(is_said));
+        let found = key_readable_by_all(&path);
+        assert_eq!(found.is_some(), is_said);
+        let is_right = |found| matches!(found, Finding::KeyReadableByAll { path: of, mode: 0o644, is_ours: true, .. } if of == path);
+        assert!(found.is_none_or(is_right));
     }
     // The key's file counts, not the certificate's.
     let files = Files::new();
@@ -201,6 +233,21 @@ fn a_key_that_all_can_read() {
     fs::set_permissions(files.path("key.pem"), Permissions::from_mode(0o604)).unwrap();
     Tls::load(settings).unwrap();
     assert_eq!(logs.with(files.root(), "(mode 0604)").len(), 1);
+}
+
+#[test]
+fn a_key_that_all_can_read_stays_the_services() {
+    let remedy = |is_ours, group: Option<&str>| {
+        let (path, group) = ("/srv/it's/key.pem".into(), group.map(str::to_owned));
+        Finding::KeyReadableByAll { path, mode: 0o644, is_ours, group }.remedy()
+    };
+    let path = r"'/srv/it'\''s/key.pem'";
+    assert_eq!(remedy(true, Some("console")), format!("chmod 600 {path}"));
+    assert_eq!(
+        remedy(false, Some("console")),
+        format!("chgrp console {path} && chmod 640 {path}, with the service's group")
+    );
+    assert!(remedy(false, None).starts_with("chgrp GROUP '"));
 }
 
 #[test]
@@ -229,6 +276,8 @@ fn the_load_is_told_with_its_findings() {
     assert!(lines[0].contains(HOST) && lines[0].contains("until="), "{lines:?}");
     assert!(lines[1].contains("were not in order and are sent as: CN=told-leaf; CN=Told Root"));
     assert_eq!(lines.len(), 2, "{lines:?}");
+    let warned = logs.lines("leads to CN=Told Root");
+    assert!(warned.len() == 1 && warned[0].contains("WARN"), "{warned:?}");
 }
 
 /// TLS has no algorithm for its key, so nobody can say here that it did not sign.

@@ -1,6 +1,6 @@
 //! Files that cannot be used, each with its own text and remedy.
 
-use console_tls::{Tls, TlsError};
+use console_tls::{Identity, Tls, TlsError};
 
 use crate::rig::{Authority, Chain, Files, HOST, key, load, openssl, openssl_bytes, rsa, settings};
 
@@ -88,8 +88,15 @@ fn certificates_that_are_none() {
     let (text, remedy) = refused([&chain.full(), junk].concat());
     assert_eq!(text, "certificate 3 in all.pem is no X.509 certificate");
     assert_eq!(remedy, "write the server's certificate there, as PEM");
-    let (text, _) = refused(&chain.leaf.key);
+    let (text, remedy) = refused(&chain.leaf.key);
     assert_eq!(text, "no certificate is in all.pem (it has 1 × PRIVATE KEY)");
+    assert!(
+        remedy.starts_with("cert names a private key: name the certificate's file"),
+        "{remedy}"
+    );
+    let public = openssl(&["pkey", "-pubout"], &chain.leaf.key);
+    let (_, remedy) = refused(&public);
+    assert_eq!(remedy, "write the server's certificate there, as PEM");
     // More behind it than a certificate has: rustls would not take it.
     let mut der = openssl_bytes(&["x509", "-outform", "der"], &chain.leaf.pem);
     der.push(0);
@@ -97,6 +104,26 @@ fn certificates_that_are_none() {
     let longer = format!("-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n");
     let (text, _) = refused([longer.as_str(), &chain.leaf.key].concat());
     assert_eq!(text, "certificate 1 in all.pem is no X.509 certificate");
+}
+
+#[test]
+fn certificate_and_key_in_each_others_place() {
+    let chain = Chain::new();
+    let files = Files::new();
+    let (cert, key) =
+        (files.write("cert.pem", &chain.leaf.pem), files.write("key.pem", &chain.leaf.key));
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let error = Identity::load(&key, Some(&cert), &provider).unwrap_err();
+    assert_eq!(error.path(), Some(key.as_path()));
+    assert!(error.remedy().starts_with("cert and key are swapped"), "{}", error.remedy());
+    for other in [&key, &files.path("missing.pem")] {
+        let error = Identity::load(&key, Some(other), &provider).unwrap_err();
+        assert!(error.remedy().starts_with("cert names a private key"), "{}", error.remedy());
+    }
+    // A key's file that cannot be read is told by its path.
+    let missing = files.path("missing.pem");
+    let error = Identity::load(&cert, Some(&missing), &provider).unwrap_err();
+    assert_eq!(error.path(), Some(missing.as_path()));
 }
 
 #[test]

@@ -4,14 +4,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use websocket_probe::{Address, ProbeError, connect, resolve};
 
 use crate::rig::{LIMIT, SHORT};
 
-/// A port that nobody has: its listener is closed again.
-async fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+/// A port at which nobody listens, and nobody else can as long as it is held.
+fn held() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }
 
 #[tokio::test]
@@ -37,13 +40,14 @@ async fn a_name_that_is_none_is_told() {
 async fn the_first_that_accepts_is_taken() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let there = listener.local_addr().unwrap();
-    let stream = connect(&[free().await, there], LIMIT).await.unwrap();
+    let (_held, silent) = held();
+    let stream = connect(&[silent, there], LIMIT).await.unwrap();
     assert_eq!(stream.peer_addr().unwrap(), there);
 }
 
 #[tokio::test]
 async fn each_that_refuses_is_named() {
-    let (one, other) = (free().await, free().await);
+    let ((_one, one), (_other, other)) = (held(), held());
     let error = connect(&[one, other], LIMIT).await.unwrap_err();
     let text = error.to_string();
     assert!(text.contains(&one.to_string()) && text.contains(&other.to_string()), "{text}");

@@ -74,7 +74,7 @@ pub(crate) async fn accept(mut stream: TcpStream, more: &str) -> WebSocketStream
 }
 
 pub(crate) async fn ask(address: &Address, offer: &[&str]) -> Result<Upgraded, ProbeError> {
-    upgrade(plain(address).await, address, offer, None, None, LIMIT).await
+    upgrade(plain(address).await, address, offer, None, LIMIT).await
 }
 
 /// A WebSocket whose other end is `serve`'s.

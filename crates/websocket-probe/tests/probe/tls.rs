@@ -8,7 +8,7 @@ use console_tls::rustls::{AlertDescription, Error, RootCertStore, ServerConfig, 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
-use websocket_probe::{Address, CertificateFault, ProbeError, Secured, Step, get, secure, upgrade};
+use websocket_probe::{Address, CertificateFault, ProbeError, Secured, Step, secure, upgrade};
 
 use crate::rig::{LIMIT, SHORT, TOKEN, answering, ask, server, tcp, texts};
 
@@ -183,16 +183,20 @@ async fn the_stream_works_whatever_the_verdict() {
     let found = secure(tcp(&address).await, &address, &[], LIMIT).await.unwrap();
     assert_eq!(found.version, "TLS 1.2");
     assert!(found.verdict.is_err());
-    let answer = get(found.stream, &address, LIMIT).await.unwrap();
-    assert_eq!((answer.status, answer.line.as_str()), (200, "hello"));
+    let error = upgrade(found.stream, &address, &[], None, LIMIT).await.unwrap_err();
+    let ProbeError::Status { code: 200, line, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(line, "hello");
 }
 
 #[tokio::test]
 async fn what_speaks_no_tls_is_told() {
-    for (greeting, remedy) in [
-        ("HTTP/1.1 400 Bad Request\r\n\r\n", "set its certificate"),
-        ("RFB 003.008\n", "VNC server"),
-        ("220 mail ESMTP\r\n", "correct the port"),
+    let page = "\n<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\">\n<title>400</title>";
+    for (greeting, shown, remedy) in [
+        ("HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n", "HTTP/1.1 400 Bad Request", "use ws://"),
+        (page, "<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\">", "use ws://"),
+        ("<html>\r\n", "<html>", "use ws://"),
+        ("RFB 003.008\n", "RFB 003.008", "VNC server"),
+        ("220 mail ESMTP\r\n", "220 mail ESMTP", "correct the port"),
     ] {
         let address = server(async move |mut stream| {
             stream.write_all(greeting.as_bytes()).await.unwrap();
@@ -201,7 +205,7 @@ async fn what_speaks_no_tls_is_told() {
         .await;
         let error = secure(tcp(&address).await, &address, &[], LIMIT).await.unwrap_err();
         let ProbeError::NotTls { what } = &error else { panic!("{error:?}") };
-        assert!(what.starts_with(&greeting[..8]), "{what}");
+        assert_eq!(what, shown);
         assert!(error.remedy().contains(remedy), "{}", error.remedy());
     }
 }
@@ -249,7 +253,7 @@ async fn a_server_that_wants_a_clients_certificate_is_told() {
     // In TLS 1.3 the client's handshake is over before the server refuses.
     let found = secure(tcp(&address).await, &address, &[root.der], LIMIT).await.unwrap();
     assert_eq!(found.verdict, Ok(()));
-    let error = upgrade(found.stream, &address, &[], None, None, LIMIT).await.unwrap_err();
+    let error = upgrade(found.stream, &address, &[], None, LIMIT).await.unwrap_err();
     assert!(error.remedy().contains("client's certificate"), "{}", texts(&error));
     assert!(!texts(&error).contains(TOKEN));
 }

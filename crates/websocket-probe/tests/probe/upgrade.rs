@@ -26,7 +26,7 @@ async fn the_request_is_as_a_browsers() {
     let stream = plain(&address).await;
     let asked = tokio::spawn(async move {
         let origin = Some("https://panel.example.org");
-        upgrade(stream, &address, &["binary", "base64"], origin, Some("sessionid=1"), LIMIT).await
+        upgrade(stream, &address, &["binary", "base64"], origin, LIMIT).await
     });
     let head = told.await.unwrap();
     asked.abort();
@@ -37,12 +37,12 @@ async fn the_request_is_as_a_browsers() {
         ("Sec-Websocket-Version", "13"),
         ("Sec-Websocket-Protocol", "binary, base64"),
         ("Origin", "https://panel.example.org"),
-        ("Cookie", "sessionid=1"),
     ] {
         assert_eq!(header(&head, name), Some(expected), "{head}");
     }
     assert!(header(&head, "Host").is_some_and(|host| host.starts_with("127.0.0.1:")));
     assert!(header(&head, "Sec-Websocket-Extensions").is_none());
+    assert!(header(&head, "User-Agent").is_some_and(|agent| agent.contains("websocket-probe/")));
 }
 
 #[tokio::test]
@@ -107,15 +107,43 @@ async fn every_other_status_is_told_with_its_remedy() {
 
 #[tokio::test]
 async fn what_the_server_echoes_is_masked() {
-    let cookie = "sessionid=0123456789abcdef";
-    let body = format!("no {TOKEN} with {cookie}");
-    let more = format!("Location: /{TOKEN}");
-    let address = answering(format!("HTTP/1.1 302 Found\r\n{more}\r\n\r\n{body}")).await;
-    let stream = plain(&address).await;
-    let error = upgrade(stream, &address, &[], None, Some(cookie), LIMIT).await.unwrap_err();
-    let texts = texts(&error);
-    assert!(!texts.contains(TOKEN) && !texts.contains("0123456789abcdef"), "{texts}");
-    assert!(texts.contains("no 1-0a1b2c3d-****-d8e9 with sessionid=***"), "{texts}");
+    let other = TOKEN.replace("1-0a", "2-0b");
+    for answer in [
+        format!("HTTP/1.1 302 {TOKEN}\r\nLocation: /{TOKEN}/{other}\r\n\r\nno {TOKEN} {other}"),
+        format!("HTTP/1.1 404 Not Found\r\n\r\n{}{TOKEN}", "x".repeat(180)),
+        format!("GET /novnc?token={TOKEN} HTTP/1.1\r\n"),
+        format!("GET /novnc?a=12345678901234567890&token={TOKEN} HTTP/1.1\r\n"),
+    ] {
+        let error = ask(&answering(answer).await, &[]).await.unwrap_err();
+        let texts = texts(&error);
+        assert!(!texts.contains("4e5f"), "{texts}");
+    }
+    let answer = format!("HTTP/1.1 404 Not Found\r\n\r\nno {TOKEN} nor {other}");
+    let error = ask(&answering(answer).await, &[]).await.unwrap_err();
+    let line = "no 1-0a1b2c3d-****-d8e9 nor 2-0b1b2c3d-****-d8e9";
+    assert!(error.to_string().ends_with(line), "{error}");
+
+    for more in ["Sec-WebSocket-Protocol: TOKEN\r\n", "Sec-WebSocket-Extensions: TOKEN\r\n"] {
+        let address = server(async move |stream| {
+            let mut stream = accept(stream, &more.replace("TOKEN", TOKEN)).await.into_inner();
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        })
+        .await;
+        let texts = texts(&ask(&address, &["binary"]).await.unwrap_err());
+        assert!(texts.contains("1-0a1b2c3d-****-d8e9") && !texts.contains(TOKEN), "{texts}");
+    }
+}
+
+#[tokio::test]
+async fn a_large_body_is_not_read_to_its_end() {
+    let address = server(async |mut stream| {
+        head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nfirst\n").await.unwrap();
+        while stream.write_all(&[b'x'; 4096]).await.is_ok() {}
+    })
+    .await;
+    let error = ask(&address, &[]).await.unwrap_err();
+    assert!(matches!(&error, ProbeError::Status { line, .. } if line == "first"), "{error:?}");
 }
 
 #[tokio::test]
@@ -170,7 +198,7 @@ async fn no_answer_is_told_by_its_kind() {
     );
 
     let address = server(async |mut stream| drop(stream.read_to_end(&mut Vec::new()).await)).await;
-    let error = upgrade(plain(&address).await, &address, &[], None, None, SHORT).await.unwrap_err();
+    let error = upgrade(plain(&address).await, &address, &[], None, SHORT).await.unwrap_err();
     assert!(matches!(error, ProbeError::TimedOut { step: Step::Upgrade, .. }), "{error:?}");
 }
 
@@ -178,8 +206,8 @@ async fn no_answer_is_told_by_its_kind() {
 async fn what_stands_in_no_header_is_refused_without_being_shown() {
     let address = opening("").await;
     let stream = plain(&address).await;
-    let cookie = Some("sessionid=0123456789\r\nHost: x");
-    let error = upgrade(stream, &address, &[], None, cookie, LIMIT).await.unwrap_err();
+    let origin = Some("https://0123456789\r\nHost: x");
+    let error = upgrade(stream, &address, &[], origin, LIMIT).await.unwrap_err();
     assert!(matches!(error, ProbeError::Unusable { .. }), "{error:?}");
     assert!(!texts(&error).contains("0123456789"));
 }
