@@ -20,7 +20,7 @@ fn run(mut command: Command) -> Result<(i32, String, String)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn people_see_what_is_wrong_in_the_last_lines() -> Result<()> {
     let well = Well::start()?;
-    let settings = well.settings();
+    let settings = well.settings().env("LC_ALL", "C.UTF-8");
     let (code, text, _) = run(settings.check_command(well.port(), &[])?)?;
     ensure!(code == 0 && !text.contains('\u{1b}'), "{text}");
     let guest = text.lines().find(|line| line.contains("well")).context("no guest")?;
@@ -48,7 +48,7 @@ async fn people_see_what_is_wrong_in_the_last_lines() -> Result<()> {
 async fn who_interrupts_it_learns_what_is_known() -> Result<()> {
     let mut well = Well::start()?;
     let port = well.port();
-    let settings = well.settings();
+    let settings = well.settings().env("LC_ALL", "C.UTF-8");
     well.bed.libvirtd_mut().pause()?;
     let interrupted = |args: &[&str], sign: Signal| -> Result<(i32, String)> {
         let mut command = settings.check_command(port, &[&["--timeout", "600"], args].concat())?;
@@ -87,7 +87,7 @@ async fn who_interrupts_it_learns_what_is_known() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_terminal_there_is_colour_and_what_runs() -> Result<()> {
     let mut well = Well::start()?;
-    let settings = well.settings();
+    let settings = well.settings().env("LC_ALL", "C.UTF-8");
     let command = settings.check_command(well.port(), &["--timeout", "3"])?;
     let quoted =
         |word: &std::ffi::OsStr| format!("'{}'", word.to_string_lossy().replace('\'', "'\\''"));

@@ -74,8 +74,10 @@ async fn check(line: &CommandLine, acting: acting::Acting) -> Result<i32> {
         ..Options::new(acting.sources, acting.user)
     };
     let output = Output::new(line, user);
+    // It is dropped after the end has been told: what it is at is in the report until then.
+    let mut working = Box::pin(work(&report, &options, &line.task));
     let is_complete = tokio::select! {
-        done = work(&report, &options, &line.task) => done.map(|()| true)?,
+        done = &mut working => done.map(|()| true)?,
         never = output.follow(&report) => match never {},
         _ = interrupt.recv() => false,
         _ = terminate.recv() => false,

@@ -131,7 +131,7 @@ impl Text {
             );
             return;
         }
-        if section.findings.is_empty() && section.sections.is_empty() {
+        if section.all().is_empty() {
             return;
         }
         let _ = writeln!(text, "{indent}{}", self.paint(&section.title, BOLD));
