@@ -7,7 +7,7 @@ use harness::{Console, Listen, Result, lease, process};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use uuid::Uuid;
 
-use crate::check_bench::{Bench, Closed, Fault, Shared, broken, warned};
+use crate::check_bench::{Bench, Closed, Fault, Shared, Well, broken, warned};
 use crate::check_hosts::Far;
 use crate::remote::{TCP, at, spice, vnc, with_remote};
 
@@ -102,6 +102,38 @@ async fn each_fault_of_a_guest_is_the_first_finding() -> Result<()> {
     drop(off);
     scripted(&mut far, &bench).await?;
     bench.finish()
+}
+
+/// Hosts side by side, guests in their order, none forgotten.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_guests_on_ten_hosts_are_all_looked_at() -> Result<()> {
+    let well = Well::start()?;
+    let port = serve(b"RFB 003.008\n\x01\x01").await?;
+    let mut settings = well.settings().without_hosts();
+    for host in 0..10 {
+        let guests: String = (0..10)
+            .map(|guest| {
+                format!(
+                    "<domain type='test'><name>guest-{host}-{guest}</name><uuid>0a000000-0000-4000-80{host:02}-0000000000{guest:02}</uuid>\
+                     <memory>32768</memory><os><type>hvm</type></os><devices><graphics type='vnc' port='{port}'>\
+                     <listen type='address' address='127.0.0.1'/></graphics></devices></domain>"
+                )
+            })
+            .collect();
+        let file = well.file(&format!("ten-{host}.xml"));
+        fs::write(&file, format!("<node>{guests}</node>"))?;
+        settings =
+            settings.host(host, &format!("host-{host}"), &format!("test://{}", file.display()));
+    }
+    let checked = settings.check(well.port(), &[])?;
+    checked.expect_well()?;
+    let found = checked.findings();
+    let greeted = found.iter().filter(|found| found.id == "backend.greeting");
+    let guests: Vec<String> = greeted.map(|found| found.section.clone()).collect();
+    let expected: Vec<String> =
+        (0..100).map(|number| format!("guest-{}-{}", number / 10, number % 10)).collect();
+    assert_eq!(guests, expected);
+    Ok(())
 }
 
 /// What QEMU does not do on command: libvirt's test driver shows any `<graphics>`, and what listens there is ours.

@@ -31,6 +31,7 @@
 
 #![forbid(unsafe_code)]
 
+mod answer;
 mod backend;
 mod browser;
 mod certificate;

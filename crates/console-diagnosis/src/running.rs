@@ -1,17 +1,16 @@
 //! Who has a place to listen at, and whether it is the proxy, and answers.
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
-use std::time::Duration;
 
 use console_config::{Listen, ServerSettings};
 use console_listen::{Holder, who_listens};
 use permission_denied::Denied;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
+use crate::answer::{Answer, ask, bounded};
 use crate::checks::{LISTEN_PORT, LISTEN_RUNNING};
 use crate::options::Options;
 use crate::report::Branch;
@@ -37,7 +36,7 @@ pub(crate) async fn tcp(
     let holders = holders(options, address).await;
     if holders.is_empty() {
         branch.ok(LISTEN_PORT, format!("nobody else has {address}"));
-        nobody(branch, options, &address.to_string(), doubt);
+        nobody(branch, options, &address.to_string(), address.port(), doubt);
         return None;
     }
     let who = holders.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -137,7 +136,7 @@ pub(crate) async fn unix(
             branch.skip(LISTEN_RUNNING, format!("{place} may not be opened: {why}"));
             return;
         }
-        Err(_) => return nobody(branch, options, &place, doubt),
+        Err(_) => return nobody(branch, options, &place, u16::MAX, doubt),
     };
     if listen.proxy_protocol {
         branch.ok(LISTEN_RUNNING, format!("{place} takes connections, from reverse proxies"));
@@ -159,7 +158,7 @@ pub(crate) async fn unix(
     }
 }
 
-fn nobody(branch: &Branch, options: &Options, place: &str, doubt: &Doubt) {
+fn nobody(branch: &Branch, options: &Options, place: &str, port: u16, doubt: &Doubt) {
     if let Some(id) = doubt.0 {
         branch.skip(
             LISTEN_RUNNING,
@@ -169,19 +168,37 @@ fn nobody(branch: &Branch, options: &Options, place: &str, doubt: &Doubt) {
         );
         return;
     }
-    let (text, remedy) = match options.proxy_pid {
-        Some(pid) => (
-            format!(
-                "nothing listens on {place}: webvirtmgr-console runs as process {pid}, but with other settings"
-            ),
+    if let Some(pid) = options.proxy_pid {
+        let text = format!(
+            "nothing listens on {place}: webvirtmgr-console runs as process {pid}, but with other settings"
+        );
+        branch.fail(
+            LISTEN_RUNNING,
+            text,
             "systemctl restart webvirtmgr-console # so that these settings count; or correct WS_PORT and WS_HOST to what it has",
+        );
+        return;
+    }
+    let lowest = lowest_port();
+    let privileged = match port < lowest {
+        true => format!(
+            "; ports below {lowest} need AmbientCapabilities=CAP_NET_BIND_SERVICE in its unit"
         ),
-        None => (
-            format!("nothing listens on {place}: webvirtmgr-console does not run, or elsewhere"),
-            START,
-        ),
+        false => String::new(),
     };
-    branch.fail(LISTEN_RUNNING, text, remedy);
+    branch.fail(
+        LISTEN_RUNNING,
+        format!(
+            "nothing listens on {place}: webvirtmgr-console does not run, or elsewhere{privileged}"
+        ),
+        START,
+    );
+}
+
+/// The lowest port that any user may listen on (ip(7), `ip_unprivileged_port_start`).
+fn lowest_port() -> u16 {
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+    text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(1024)
 }
 
 fn version_told(branch: &Branch, place: &str, version: &str, who: &str) {
@@ -246,50 +263,6 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     };
     SocketAddr::new(ip, address.port())
 }
-
-/// What a listener says to `GET /`.
-enum Answer {
-    /// The proxy, of this version.
-    Proxy(String),
-    /// It wants TLS.
-    TlsOnly,
-    /// No answer.
-    Silent,
-    /// Something else, or it hung up.
-    Other,
-}
-
-async fn bounded(limit: Duration, asking: impl Future<Output = Answer>) -> Answer {
-    timeout(limit, asking).await.unwrap_or(Answer::Silent)
-}
-
-async fn ask<S: AsyncRead + AsyncWrite + Unpin>(connected: io::Result<S>) -> Answer {
-    let Ok(mut stream) = connected else { return Answer::Other };
-    if stream.write_all(QUESTION).await.is_err() {
-        return Answer::Other;
-    }
-    let mut answer = Vec::new();
-    // A reset after the answer does not matter.
-    let _ = stream.take(MAX_ANSWER).read_to_end(&mut answer).await;
-    let answer = String::from_utf8_lossy(&answer);
-    let version = |line: &str| {
-        let version = line.strip_prefix("webvirtmgr-console ")?.strip_suffix(" is running")?;
-        (version.len() <= 32).then(|| version.to_owned())
-    };
-    if let Some(version) = answer.lines().find_map(version) {
-        Answer::Proxy(version)
-    } else if answer.contains("this server speaks TLS only") {
-        Answer::TlsOnly
-    } else {
-        Answer::Other
-    }
-}
-
-/// What load balancers ask, too (RFC 9112 section 9.6 for `close`).
-const QUESTION: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-
-/// The most bytes of an answer that are read.
-const MAX_ANSWER: u64 = 4096;
 
 const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
 
