@@ -16,6 +16,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     broken("the certificate's file is not there", "certificate.file"),
     broken("the certificate's file is DER", "certificate.file"),
     broken("the service's user may not read the certificate", "certificate.file"),
+    broken("the service's user may not read the key's own file", "certificate.key"),
     broken("there is no private key in WS_CERT", "certificate.key"),
     broken("the private key has a passphrase", "certificate.key"),
     broken("the private key is RSA with 1024 bits", "certificate.key"),
@@ -26,6 +27,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     broken("the certificate is for later", "certificate.dates"),
     warned("the certificate expires in ten days", "certificate.dates"),
     warned("the certificate in between is missing", "certificate.chain"),
+    warned("the root is in the file, and this system does not know it", "certificate.chain"),
     warned("the certificate is self-signed", "certificate.chain"),
     broken("the certificate is for another name than WS_PUBLIC_HOST", "certificate.names"),
     warned("the certificate is signed with SHA-1", "certificate.strength")
@@ -81,6 +83,20 @@ async fn each_fault_of_a_certificate_is_the_first_finding() -> Result<()> {
     ensure!(found.text.contains("nobody"), "{found:?}");
 
     let (own, key) = (&well.identity.certificate, &well.identity.key);
+    let shared = Shared::new(&well.bed, "keys")?;
+    let cert = shared.write("cert.pem", own)?;
+    let apart = shared.write("key.pem", key)?;
+    fs::set_permissions(&apart, Permissions::from_mode(0o600))?;
+    let text = format!(
+        "port = {port}\ncert = \"{}\"\nkey = \"{}\"\n[[hosts]]\nid = 1\nconnection = \"socket\"\nuri = \"test:///default\"\n",
+        cert.display(),
+        apart.display()
+    );
+    let config = shared.write("console.toml", &text)?.display().to_string();
+    let as_nobody = well.plain().without_file().arg("--config").arg(&config);
+    let denied = as_nobody.check(port, &["--user", "nobody"])?;
+    let found = bench.finds("the service's user may not read the key's own file", &denied)?;
+    ensure!(found.text.contains("key.pem"), "{found:?}");
     write("keyless.pem", own)?;
     finds("there is no private key in WS_CERT", "keyless.pem")?;
     openssl(
@@ -130,6 +146,10 @@ async fn each_fault_of_a_certificate_is_the_first_finding() -> Result<()> {
     }
     leaf.write(&well.file("incomplete.pem"), &[])?;
     finds("the certificate in between is missing", "incomplete.pem")?;
+    let private = Authority::new("private")?;
+    let known_to_few = private.server(&["localhost"])?;
+    known_to_few.write(&well.file("private.pem"), &[private.certificate()])?;
+    finds("the root is in the file, and this system does not know it", "private.pem")?;
     self_signed(&well, "self.pem")?;
     finds("the certificate is self-signed", "self.pem")?;
     let sha1 =

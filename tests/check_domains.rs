@@ -16,6 +16,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     broken("the token's host is not in the configuration", "host.known"),
     broken("libvirt does not know the guest", "domain.known"),
     broken("the guest is shut off", "domain.state"),
+    warned("the guest is paused", "domain.state"),
     broken("the guest has no <graphics>", "domain.graphics"),
     broken("the guest has RDP graphics only", "domain.graphics"),
     broken("VNC on 127.0.0.1 of a host that is reached by TCP", "domain.listen"),
@@ -92,6 +93,13 @@ async fn each_fault_of_a_guest_is_the_first_finding() -> Result<()> {
     drop(expired);
 
     let uuid = far.well.guest.uuid();
+    far.well.guest.pause()?;
+    let paused = [settings.check(port, &[]), settings.check(port, &[&token(1, uuid)])];
+    far.well.bed.libvirtd().virsh().run(&["resume", &uuid.to_string()])?;
+    for checked in paused {
+        let found = bench.finds("the guest is paused", &checked?)?;
+        assert!(found.remedy.unwrap_or_default().contains("resume 'well'"));
+    }
     let qemu = process::with_argument(&format!("-uuid\0{uuid}\0")).expect("a QEMU").to_string();
     let signal = |name: &str| lease::as_root("kill").args([name, &qemu]).status();
     signal("-STOP")?;

@@ -25,6 +25,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     warned("WS_HOST is loopback, and no reverse proxy is trusted", "listen.loopback"),
     broken("WS_PORT is taken by another program", "listen.port"),
     broken("the proxy does not run", "listen.running"),
+    broken("the proxy does not run, since its certificate is missing", "certificate.file"),
     broken("the proxy is stopped (SIGSTOP)", "listen.running"),
     broken("ssl_only is set, but the proxy was not restarted", "browser.plain"),
     broken("a certificate is set, but the proxy was not restarted", "browser.tls"),
@@ -84,6 +85,12 @@ async fn each_fault_of_the_front_is_the_first_finding() -> Result<()> {
     let closed = Closed::new()?;
     let free = closed.port()?;
     bench.finds("the proxy does not run", &settings.check(free, &[])?)?;
+    // What keeps it from starting is told, and that it does not run is no further fault.
+    let unstartable = well.with_cert("missing.pem").check(free, &[])?;
+    let planted = "the proxy does not run, since its certificate is missing";
+    let found = bench.finds(planted, &unstartable)?;
+    assert!(found.text.contains("missing.pem"), "{found:?}");
+    unstartable.expect("listen.running", "skipped")?;
     well.proxy.signal(Signal::STOP)?;
     let stopped = settings.check(port, &["--timeout", "1"]);
     well.proxy.signal(Signal::CONT)?;
@@ -117,10 +124,7 @@ async fn each_fault_of_the_front_is_the_first_finding() -> Result<()> {
     let refused = public(&["public_host = \"localhost\"", &at(&deaf)]).check(port, &[])?;
     bench.finds("the reverse proxy at public_host does not pass the upgrade on", &refused)?;
     let other = well.authority.server(&["127.0.0.1"])?.write(&well.file("address.pem"), &[])?;
-    let through = format!(
-        "location / {{ proxy_pass http://127.0.0.1:{port}; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; \
-         proxy_set_header Connection upgrade; proxy_set_header Host $http_host; }}"
-    );
+    let through = passes_on(port);
     let behind = ReverseProxy::nginx(well.bed.dir(), &through, Some(&other))?;
     let foreign = public(&["public_host = \"localhost\"", &at(&behind)]).check(port, &[])?;
     bench.finds("public_host's certificate is for another name", &foreign)?;
@@ -146,6 +150,14 @@ async fn each_fault_of_the_front_is_the_first_finding() -> Result<()> {
     bench.finish()
 }
 
+/// nginx's location that leads to a proxy at this port, WebSockets included.
+pub(crate) fn passes_on(port: u16) -> String {
+    format!(
+        "location / {{ proxy_pass http://127.0.0.1:{port}; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; \
+         proxy_set_header Connection upgrade; proxy_set_header Host $http_host; }}"
+    )
+}
+
 /// Other ways to listen are as well as the usual one, also for somebody who is not root and sees less.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_front_can_be_well() -> Result<()> {
@@ -163,6 +175,18 @@ async fn every_kind_of_front_can_be_well() -> Result<()> {
         clients.setting("public_host = \"localhost\"").check(proxy.address().port(), &[])?;
     checked.expect_well()?;
     checked.expect("browser.tls", "skipped")?;
+
+    // TLS is a reverse proxy's, at a port that does not tell.
+    let behind = well.plain().setting("trusted_proxies = [\"127.0.0.1\"]");
+    let proxy = behind.clone().start()?;
+    let front = passes_on(proxy.address().port());
+    let nginx = ReverseProxy::nginx(well.bed.dir(), &front, Some(&well.file("console.pem")))?;
+    let behind = behind
+        .setting("public_host = \"localhost\"")
+        .setting(&format!("public_port = {}", nginx.address().port()));
+    let checked = behind.check(proxy.address().port(), &[])?;
+    checked.expect_well()?;
+    checked.expect("public.certificate", "ok")?;
 
     let ports = PortRange::claim()?;
     let (plain, proxied) = (*ports.displays().start(), *ports.displays().start() + 1);

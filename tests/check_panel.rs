@@ -140,6 +140,12 @@ async fn each_fault_of_the_database_is_the_first_finding() -> Result<()> {
     bench.finds("the token's host is not in the database", &other)?;
     bench.finds("the guest's row is missing", &check(&url, &[&token])?)?;
     bench.finds("a guest runs that the panel does not list", &check(&url, &[])?)?;
+    panel.add_host(42, Host { name: "other", ..THIS_MACHINE }).await?;
+    panel.add_instance(42, "well", &uuid).await?;
+    let elsewhere = check(&url, &[&token])?;
+    let found = elsewhere.expect("domain.listed", "error")?;
+    assert!(found.text.contains("host 42 (other)"), "{found:?}");
+    panel.remove_host(42).await?;
     let old = "0a000000-0000-4000-8000-00000000abcd";
     panel.add_instance(LOCAL, "well", old).await?;
     let planted = "the guest has another uuid than the panel has";

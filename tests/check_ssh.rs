@@ -132,6 +132,19 @@ async fn each_fault_of_ssh_is_the_first_finding() -> Result<()> {
     let revoked = host(&far.remote, 22, &revoked.display().to_string(), &key);
     let revoked = far.host(7, &revoked).check(port, &[])?;
     bench.finds("the host's key is revoked", &revoked)?;
+    // Nor is anything written down where the key is new and the login fails.
+    let both = [
+        line("connection", "ssh"),
+        line("hostname", v4),
+        line("login", "root"),
+        line("ssh_key", stranger.display()),
+        line("ssh_known_hosts", nobody.display()),
+        line("ssh_host_keys", "accept-new"),
+    ];
+    let checked = far.host(7, &both).check(port, &[])?;
+    checked.expect("ssh.login", "error")?;
+    checked.expect("host.libvirt", "skipped")?;
+    assert_eq!(fs::read_to_string(&nobody)?, "");
     let refused = host(&far.remote, 22, &usual, &stranger.display().to_string());
     let refused = far.host(7, &refused).check(port, &[])?;
     let found = bench.finds("the SSH key is refused", &refused)?;
@@ -144,6 +157,15 @@ async fn each_fault_of_ssh_is_the_first_finding() -> Result<()> {
     for args in [&[][..], &[&*token]] {
         let planted = "the SSH server forbids tunnels to TCP ports";
         bench.finds(planted, &strict.check(port, args)?)?;
+    }
+    // What is forbidden to another place may be allowed to the console.
+    let (_, console) = loopback.display("vnc")?;
+    let permit = far.remote.ssh_server(&format!("PermitOpen 127.0.0.1:{console}"))?;
+    let permit = host(&far.remote, permit.port(), &known_at(permit.port())?, &key);
+    for args in [&[][..], &[&*token]] {
+        let checked = far.host(7, &permit).check(port, args)?;
+        checked.expect_well()?;
+        checked.expect("ssh.forward.tcp", "ok")?;
     }
     // By the ssh program, so that libvirt's socket is where it usually is.
     let socket = harness::Listen::Socket(Some(dir.join("far.sock")));

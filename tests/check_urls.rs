@@ -4,6 +4,7 @@ use harness::Result;
 use harness::reverse_proxy::ReverseProxy;
 
 use crate::check_bench::{Bench, Closed, Fault, Well, broken};
+use crate::check_front::passes_on;
 
 pub(crate) const FAULTS: &[Fault] = &[
     broken("the address is no WebSocket's", "url.form"),
@@ -25,10 +26,7 @@ pub(crate) const FAULTS: &[Fault] = &[
 async fn an_idle_console_outlives_a_reverse_proxys_patience() -> Result<()> {
     let well = Well::start()?;
     let port = well.port();
-    let front = format!(
-        "location / {{ proxy_pass http://127.0.0.1:{port}; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; \
-         proxy_set_header Connection upgrade; proxy_set_header Host $http_host; }}"
-    );
+    let front = passes_on(port);
     let nginx = ReverseProxy::nginx(well.bed.dir(), &front, Some(&well.file("console.pem")))?;
     let settings = well
         .settings()
@@ -68,10 +66,7 @@ async fn each_fault_on_a_browsers_way_is_the_first_finding() -> Result<()> {
     )?;
     let stranger = harness::certificates::Authority::new("stranger")?.server(&["localhost"])?;
     let stranger = stranger.write(&well.file("stranger.pem"), &[])?;
-    let front = format!(
-        "location / {{ proxy_pass http://127.0.0.1:{port}; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; \
-         proxy_set_header Connection upgrade; proxy_set_header Host $http_host; }}"
-    );
+    let front = passes_on(port);
     let unknown = ReverseProxy::nginx(well.bed.dir(), &front, Some(&stranger))?;
     let checked = visit(&format!("wss://localhost:{}/", at(&unknown)))?;
     bench.finds("the authority is not known", &checked)?;
