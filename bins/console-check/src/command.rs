@@ -62,24 +62,7 @@ pub(crate) fn command() -> Command {
         .arg(global(switch("strict").help("Exit with 3 if there are warnings and nothing is broken")))
         .arg(global(switch("verbose").short('v').help("Show every check of every guest")))
         .arg(switch("list").help("Print every check's id and what it looks at, and exit"));
-    with_settings(command)
-        .next_help_heading("Other")
-        .arg(
-            Arg::new("generate")
-                .long("generate")
-                .value_name("WHAT")
-                .value_parser(crate::generate::KINDS)
-                .hide_possible_values(true)
-                .help("Print the manual page (man) or a shell's completions (bash, zsh, fish), and exit"),
-        )
-        .arg(global(Arg::new("help").short('h').long("help").action(ArgAction::Help).help("Print this help")))
-        .arg(
-            Arg::new("version")
-                .short('V')
-                .long("version")
-                .action(ArgAction::Version)
-                .help("Print the version"),
-        )
+    with_settings(command).next_help_heading("Other").args(console_flags::other_flags())
 }
 
 fn timeout(text: &str) -> Result<f64, String> {

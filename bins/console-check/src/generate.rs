@@ -2,62 +2,37 @@
 
 use std::io::{self, Write};
 
-use clap_complete::Shell;
-use clap_mangen::Man;
-use clap_mangen::roff::{Roff, bold, roman};
 use console_diagnosis::CHECKS;
+use console_flags::{Section, generate};
 
 use crate::command::command;
 
-/// What can be made.
-pub(crate) const KINDS: [&str; 4] = ["man", "bash", "zsh", "fish"];
-
-/// Writes one of [`KINDS`].
+/// Writes one of [`KINDS`](console_flags::KINDS).
 pub(crate) fn write(kind: &str, to: &mut dyn Write) -> io::Result<()> {
-    let shell = match kind {
-        "bash" => Shell::Bash,
-        "zsh" => Shell::Zsh,
-        "fish" => Shell::Fish,
-        _ => return manual(to),
+    let checks = CHECKS.iter().map(|check| (check.id, check.what.to_owned())).collect();
+    let text = |title, text: &str| Section {
+        title,
+        paragraphs: vec![text.to_owned()],
+        ..Section::default()
     };
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command(), "console-check", &mut script);
-    to.write_all(&script)
-}
-
-fn manual(to: &mut dyn Write) -> io::Result<()> {
-    let man = Man::new(command());
-    man.render_title(to)?;
-    man.render_name_section(to)?;
-    man.render_synopsis_section(to)?;
-    man.render_description_section(to)?;
-    man.render_options_section(to)?;
-    let mut roff = Roff::new();
-    roff.control("SH", ["CHECKS"]);
-    for check in CHECKS {
-        roff.control("TP", []);
-        roff.text([bold(check.id)]);
-        roff.text([roman(check.what)]);
-    }
-    for (title, text) in [
-        (
+    let sections = [
+        Section { title: "CHECKS", entries: checks, ..Section::default() },
+        text(
             "EXIT STATUS",
             "0: all well. 1: something is broken. 2: wrong use. 3: there are warnings, with --strict. 130: interrupted before anything was found broken.",
         ),
-        (
+        text(
             "SEE ALSO",
             "webvirtmgr-console(1), virsh(1), ssh_config(5), and /usr/share/doc/webvirtmgr-console/troubleshooting.md, which has more on each check",
         ),
-    ] {
-        roff.control("SH", [title]);
-        roff.text([roman(text)]);
-    }
-    roff.to_writer(to)
+    ];
+    generate(kind, command(), &sections, to)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use console_flags::KINDS;
 
     #[test]
     fn the_manual_has_every_check_and_each_kind_is_written() {

@@ -66,22 +66,7 @@ pub(crate) fn command() -> Command {
         )
         .arg(switch("debug").short('d').help("Say everything, the libraries' messages included"))
         .next_help_heading("Other")
-        .arg(
-            Arg::new("generate")
-                .long("generate")
-                .value_name("WHAT")
-                .value_parser(crate::generate::KINDS)
-                .hide_possible_values(true)
-                .help("Print the manual page (man) or a shell's completions (bash, zsh, fish), and exit"),
-        )
-        .arg(Arg::new("help").short('h').long("help").action(ArgAction::Help).help("Print this help"))
-        .arg(
-            Arg::new("version")
-                .short('V')
-                .long("version")
-                .action(ArgAction::Version)
-                .help("Print the version"),
-        )
+        .args(console_flags::other_flags())
 }
 
 const AFTER_HELP: &str = "\

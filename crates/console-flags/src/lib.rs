@@ -1,7 +1,8 @@
 //! The console proxy's settings as flags of a program, made of console-config's own definitions.
 //!
 //! What it is: [`Flags`] puts the flags of [`KEYS`](console_config::KEYS) and `--config` into a clap command, under headings, and reads what a
-//! command line and an environment say as [`Sources`](console_config::Sources). So every program that takes the settings takes them alike.
+//! command line and an environment say as [`Sources`](console_config::Sources). So every program that takes the settings takes them alike. [`generate`]
+//! makes a manual page and completions of such a command.
 //!
 //! What it is not: it parses no command line by itself and reads no environment; it has no opinion on a program's other flags.
 //!
@@ -22,5 +23,7 @@
 #![forbid(unsafe_code)]
 
 mod flags;
+mod generate;
 
 pub use flags::{Flags, sentence, sources};
+pub use generate::{KINDS, Section, generate, other_flags};
