@@ -55,14 +55,19 @@ pub(crate) fn command() -> Command {
         .arg(global(
             value("timeout", "SECONDS")
                 .value_parser(timeout)
-                .help("The longest that one check takes, 0.1 to 600 [default: 10, or less as the settings have it]"),
+                .help("The longest that one check takes, 0.1 to 600 [default: as the settings have it, else 10]"),
         ))
         .next_help_heading("Output")
         .arg(global(switch("json").help("Print the report as JSON (docs/console-check.schema.json)")))
         .arg(global(switch("strict").help("Exit with 3 if there are warnings and nothing is broken")))
         .arg(global(switch("verbose").short('v').help("Show every check of every guest")))
         .arg(switch("list").help("Print every check's id and what it looks at, and exit"));
-    with_settings(command).next_help_heading("Other").args(console_flags::other_flags())
+    // Also behind `url`.
+    let other = console_flags::other_flags().map(|arg| {
+        let is_help = arg.get_id() == "help";
+        arg.global(is_help)
+    });
+    with_settings(command).next_help_heading("Other").args(other)
 }
 
 fn timeout(text: &str) -> Result<f64, String> {
