@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use figment::Figment;
 use figment::providers::{Format, Toml};
+use figment::value::{Dict, Value};
 
 use crate::django::{self, Note};
 use crate::keys::{KEYS, Key};
@@ -154,11 +155,19 @@ fn file(path: &Path, required: bool) -> Result<Option<Layer>, ConfigError> {
         let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
         syntax(path, &String::from_utf8_lossy(valid), valid.len(), "this is not UTF-8")
     })?;
-    let values = Toml::from_str(&text).map_err(|error| {
+    let values: Dict = Toml::from_str(&text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         syntax(path, &text, at, error.message())
     })?;
-    Ok(Some(Layer { origin: path.display().to_string(), source: Source::File, values }))
+    let origin = path.display().to_string();
+    // A flag would hide it, and all hosts with it.
+    let hosts = values.get("host").and_then(Value::as_array).unwrap_or_default();
+    if hosts.iter().any(|entry| entry.as_dict().is_some()) {
+        let what = "[[host]] is no table of this file; did you mean [[hosts]]?".to_owned();
+        let problem = Problem { origin, key: "host".into(), what };
+        return Err(ConfigError::Invalid { problems: vec![problem], notes: Vec::new() });
+    }
+    Ok(Some(Layer { origin, source: Source::File, values }))
 }
 
 /// The content of a file of bounded size.

@@ -303,6 +303,17 @@ fn all_that_is_wrong_is_said_at_once() {
 }
 
 #[test]
+fn hosts_that_are_called_host_are_not_hidden_by_a_flag() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    fs::write(&file, "[[host]]\nid = 1\nconnection = \"socket\"\n").unwrap();
+    let flags = vec![Flag { key: "host", value: "::1".into() }];
+    let sources = Sources { file, file_required: true, flags, ..Sources::default() };
+    let error = Settings::load(sources).unwrap_err().to_string();
+    assert!(error.ends_with("did you mean [[hosts]]?"), "{error}");
+}
+
+#[test]
 fn a_file_that_is_not_toml_says_where() {
     for (toml, expected) in [
         ("host = \"a\"\nport = ", "line 2, column 8: "),
