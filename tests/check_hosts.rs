@@ -132,7 +132,8 @@ async fn each_fault_of_a_host_is_the_first_finding() -> Result<()> {
     far.well.bed.libvirtd_mut().pause()?;
     let hanging = own.check(port, &["--timeout", "2"]);
     far.well.bed.libvirtd_mut().resume()?;
-    bench.finds("libvirtd is stopped (SIGSTOP)", &hanging?)?;
+    let found = bench.finds("libvirtd is stopped (SIGSTOP)", &hanging?)?;
+    assert!(found.text.contains("did not answer within 2s"), "{found:?}");
     far.well.bed.libvirtd_mut().kill()?;
     let down = own.check(port, &[]);
     far.well.bed.libvirtd_mut().revive()?;
