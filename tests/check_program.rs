@@ -95,7 +95,8 @@ async fn on_a_terminal_there_is_colour_and_what_runs() -> Result<()> {
         [command.get_program()].into_iter().chain(command.get_args()).map(quoted).collect();
     let on_a_terminal = |line: &str| {
         let mut script = Command::new("script");
-        script.args(["-qefc", line, "/dev/null"]).env_remove("NO_COLOR").env("LC_ALL", "C.UTF-8");
+        script.args(["-qefc", line, "/dev/null"]).env_remove("NO_COLOR");
+        script.env("LC_ALL", "C.UTF-8").env("TERM", "xterm");
         run(script)
     };
     well.bed.libvirtd_mut().pause()?;
