@@ -66,7 +66,10 @@ fn beds_run_side_by_side() -> Result<()> {
 #[tokio::test]
 async fn chromium_opens_a_page_takes_keys_and_tells_its_console() -> Result<()> {
     let folder = Folder::new()?;
-    let browser = Browser::start(folder.path()).await?;
+    // Further down than a socket's path may reach: a clone may lie anywhere.
+    let deep = folder.path().join("deep".repeat(30));
+    fs::create_dir(&deep)?;
+    let browser = Browser::start(&deep).await?;
     let page = "data:text/html,<body data-state=connecting><input autofocus \
                 oninput=\"if (this.value === 'Hi there') document.body.dataset.state = 'connected'\">";
     browser.open(page).await?;

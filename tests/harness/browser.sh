@@ -1,13 +1,16 @@
 # Run as process 1 of a cage (see lease.rs): chromedriver and the Chromium that it starts.
 # Given in the environment: DIR (its folder), OWNER_UID and OWNER_GID (whose it is).
 
+# Chromium has a UNIX socket in its TMPDIR, 46 bytes further down, of the 107 that a socket's path may have. So it sees our folder under
+# a short name, which the file system hierarchy promises, and which the cage alone sees.
 prepare() {
+    mount --bind "$DIR" /var/opt
     cd "$DIR"
 }
 
 # What Chromium writes besides its profile goes to our folder, too.
 work() {
-    export HOME="$DIR" TMPDIR="$DIR"
+    export HOME="$DIR" TMPDIR=/var/opt
     if [ "$OWNER_UID" = 0 ]; then
         without_netlink chromedriver --port=0
     else
